@@ -1,0 +1,48 @@
+"""Every error that labkit raises on purpose.
+
+    LabError
+    ├── LabNotRunning        a call that needs the local cloud came before ``Lab.start()``
+    ├── EnvironmentProblem   the machine lacks something (port, package, disk)
+    ├── OrderProblem         an order file or order object is not an order
+    └── AwsError             what AWS would answer: a code, a message and an HTTP status
+
+An error says what happened, why, and what to do next.  ``AwsError`` is the one that stays inside
+the local cloud: it is turned into AWS's wire format at the edge and reaches a student as the
+``botocore`` exception that AWS itself would cause.
+"""
+
+from __future__ import annotations
+
+
+class LabError(Exception):
+    """Base of everything that labkit raises on purpose."""
+
+
+class LabNotRunning(LabError):
+    """The local cloud is needed and is not running."""
+
+
+class EnvironmentProblem(LabError):
+    """Something about this machine keeps the lab from working."""
+
+
+class OrderProblem(LabError, ValueError):
+    """An order is malformed; the message names the field."""
+
+
+class AwsError(LabError):
+    """An error as AWS answers it.
+
+    Args:
+        code: AWS's error code, such as ``GoneException``; sent as ``x-amzn-ErrorType``.
+        message: AWS's message, shown to the caller.
+        status: the HTTP status.
+        extra: further members of the JSON body, such as ``Reason``.
+    """
+
+    def __init__(self, code: str, message: str, status: int = 400, **extra: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+        self.extra = extra

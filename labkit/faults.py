@@ -1,0 +1,192 @@
+"""The one seam through which things go wrong on purpose.
+
+Checks, the fault panel and the seeded scheduler all use it.  A fault names a *step* of the cloud, an
+*action*, what it *matches* there, and how often it strikes.  The cloud asks at each step; with no
+fault set, asking costs one look at an empty tuple.
+
+=====================  ==================================================  =========================
+step                   context that ``match`` can name                     actions
+=====================  ==================================================  =========================
+``aws.call``           ``service``, ``operation``, ``table``               delay, throttle, error
+``http.request``       ``api``, ``stage``, ``route``                       delay, error, throttle
+``handshake``          ``api``, ``stage``                                  delay, error, throttle
+``function.invoke``    ``function``                                        delay, throttle, error, kill,
+                                                                           duplicate
+``frame.in``           ``connection``, ``api``, ``route``                  drop, delay, duplicate
+``frame.out``          ``connection``, ``api``                             drop, delay, duplicate
+``management``         ``connection``, ``api``, ``operation``              delay, throttle, error
+``connection``         ``connection``, ``api`` (on each frame in or out)   drop: the socket is cut
+``state.enter``        ``state``, ``machine``                              delay, error
+=====================  ==================================================  =========================
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from labkit.eventlog import EventLog
+from labkit.trace import Trace
+
+STEPS = frozenset(
+    {
+        "aws.call",
+        "http.request",
+        "handshake",
+        "function.invoke",
+        "frame.in",
+        "frame.out",
+        "management",
+        "connection",
+        "state.enter",
+    }
+)
+
+
+class Action(StrEnum):
+    """What a fault does."""
+
+    DROP = "drop"
+    DELAY = "delay"
+    THROTTLE = "throttle"
+    ERROR = "error"
+    DUPLICATE = "duplicate"
+    KILL = "kill"
+
+
+@dataclass(slots=True)
+class Fault:
+    """A fault that is set.
+
+    Attributes:
+        id: its number, for :meth:`Faults.clear`.
+        step: where it strikes.
+        action: what it does.
+        match: the members of the step's context that must be equal for it to strike.
+        times: how often it still strikes; ``None`` is always.
+        seconds: how long a delay takes.
+        status: the HTTP status of an error; 410 at ``management`` makes a connection look gone.
+        code: AWS's error code of an error.
+    """
+
+    id: int
+    step: str
+    action: Action
+    match: dict[str, Any] = field(default_factory=dict)
+    times: int | None = 1
+    seconds: float = 0.0
+    status: int = 500
+    code: str = "InternalServerError"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fault as JSON data."""
+        return {
+            "id": self.id,
+            "step": self.step,
+            "action": str(self.action),
+            "match": self.match,
+            "times": self.times,
+            "seconds": self.seconds,
+            "status": self.status,
+            "code": self.code,
+        }
+
+
+class Faults:
+    """The faults that are set.  Safe to use from any thread.
+
+    Args:
+        log: where ``fault.applied`` is written.
+    """
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._faults: tuple[Fault, ...] = ()
+        self._lock = threading.Lock()
+        self._ids = itertools.count(1)
+
+    def add(
+        self,
+        step: str,
+        action: str | Action,
+        *,
+        times: int | None = 1,
+        seconds: float = 0.0,
+        status: int = 500,
+        code: str = "InternalServerError",
+        **match: Any,
+    ) -> Fault:
+        """Set a fault.
+
+        Args:
+            step: where, from the module's table.
+            action: what, from the module's table.
+            times: how often it strikes; ``None`` is always.
+            seconds: how long a delay takes.
+            status: HTTP status of an error.
+            code: AWS's error code of an error.
+            match: what must be equal in the step's context, such as ``function="notify"``.
+
+        Raises:
+            ValueError: the step or the action is unknown; the message lists the known ones.
+        """
+        if step not in STEPS:
+            raise ValueError(f"No step is called {step!r}. Steps: {', '.join(sorted(STEPS))}.")
+        try:
+            what = Action(action)
+        except ValueError:
+            known = ", ".join(Action)
+            raise ValueError(f"No action is called {action!r}. Actions: {known}.") from None
+        fault = Fault(next(self._ids), step, what, match, times, seconds, status, code)
+        with self._lock:
+            self._faults = (*self._faults, fault)
+        return fault
+
+    def clear(self, fault: Fault | int | None = None) -> None:
+        """Take back one fault, or all of them."""
+        number = fault.id if isinstance(fault, Fault) else fault
+        with self._lock:
+            self._faults = tuple(f for f in self._faults if number is not None and f.id != number)
+
+    def __iter__(self) -> Any:
+        return iter(self._faults)
+
+    def strike(
+        self, step: str, trace: Trace | None = None, /, *actions: Action, **context: Any
+    ) -> Fault | None:
+        """The fault that strikes here now, or ``None``; it is counted and logged.
+
+        Args:
+            step: the step that is about to be taken.
+            trace: the trace it belongs to.
+            actions: only faults with one of these actions; any if none is given.
+            context: what is known at the step.
+        """
+        if not self._faults:
+            return None
+        with self._lock:
+            for fault in self._faults:
+                if (
+                    fault.step == step
+                    and (not actions or fault.action in actions)
+                    and _matches(fault.match, context)
+                ):
+                    if fault.times is not None:
+                        fault.times -= 1
+                        if fault.times <= 0:
+                            self._faults = tuple(f for f in self._faults if f is not fault)
+                    break
+            else:
+                return None
+        self._log.append(
+            "fault.applied", trace, fault=fault.id, step=step, action=str(fault.action), **context
+        )
+        return fault
+
+
+def _matches(match: Mapping[str, Any], context: Mapping[str, Any]) -> bool:
+    return all(context.get(name) == value for name, value in match.items())

@@ -1,0 +1,111 @@
+"""An AWS API call on the wire, before and behind the service that answers it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from labkit.errors import AwsError
+from labkit.trace import HEADER, Trace
+
+LOCAL_ACCOUNT = "123456789012"
+"""The account that a caller belongs to unless its credentials say otherwise."""
+
+
+class Headers(MutableMapping[str, str]):
+    """HTTP headers: one value a name, case does not matter, the first spelling is kept."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
+        self._items: dict[str, tuple[str, str]] = {}
+        for name, value in items.items() if isinstance(items, Mapping) else items:
+            self[name] = value
+
+    def __getitem__(self, name: str) -> str:
+        return self._items[name.lower()][1]
+
+    def __setitem__(self, name: str, value: str) -> None:
+        self._items[name.lower()] = (name, value)
+
+    def __delitem__(self, name: str) -> None:
+        del self._items[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self._items.values())
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+
+@dataclass(slots=True)
+class AwsRequest:
+    """A request to an AWS API.
+
+    Attributes:
+        method: ``GET``, ``POST``, …
+        service: the service's name as in its endpoint: ``dynamodb``, ``lambda``, ``states``,
+            ``apigateway``, ``logs``.
+        region: such as ``us-east-1``.
+        path: percent-encoded path as sent, beginning with ``/``.
+        query: query string as sent, without ``?``.
+        headers: the request's headers.
+        body: the request's body.
+        operation: the operation's name where it is known without parsing (``PutItem``), else "".
+    """
+
+    method: str
+    service: str
+    region: str
+    path: str
+    query: str = ""
+    headers: Headers = field(default_factory=Headers)
+    body: bytes = b""
+    operation: str = ""
+
+    @property
+    def trace(self) -> Trace | None:
+        """The trace that the caller passed on."""
+        return Trace.parse(self.headers.get(HEADER))
+
+    def json(self) -> Any:
+        """The body as JSON; an empty body is ``{}``.
+
+        Raises:
+            AwsError: the body is no JSON (``SerializationException``).
+        """
+        try:
+            return json.loads(self.body or b"{}")
+        except ValueError as error:
+            raise AwsError("SerializationException", f"The body is not JSON: {error}") from error
+
+
+@dataclass(slots=True)
+class AwsResponse:
+    """An AWS API's answer."""
+
+    status: int
+    headers: Headers = field(default_factory=Headers)
+    body: bytes = b""
+
+    @classmethod
+    def json(cls, data: Any, status: int = 200, **headers: str) -> AwsResponse:
+        """An answer with a JSON body."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return cls(
+            status,
+            Headers({"Content-Type": "application/json", **named}),
+            json.dumps(data).encode(),
+        )
+
+    @classmethod
+    def error(cls, error: AwsError) -> AwsResponse:
+        """The answer that boto3 turns into the exception with the error's code."""
+        body = {"message": error.message, "Message": error.message, **error.extra}
+        return cls(
+            error.status,
+            Headers({"Content-Type": "application/json", "x-amzn-ErrorType": error.code}),
+            json.dumps(body).encode(),
+        )
