@@ -4,6 +4,7 @@
     ├── LabNotRunning        a call that needs the local cloud came before ``Lab.start()``
     ├── EnvironmentProblem   the machine lacks something (port, package, disk)
     ├── OrderProblem         an order file or order object is not an order
+    ├── PackageProblem       what is to be deployed cannot be packaged
     └── AwsError             what AWS would answer: a code, a message and an HTTP status
 
 An error says what happened, why, and what to do next.  ``AwsError`` is the one that stays inside
@@ -28,6 +29,10 @@ class EnvironmentProblem(LabError):
 
 class OrderProblem(LabError, ValueError):
     """An order is malformed; the message names the field."""
+
+
+class PackageProblem(LabError, ValueError):
+    """What is to be deployed cannot be packaged; the message says which file and what to do."""
 
 
 class AwsError(LabError):
