@@ -103,7 +103,12 @@ class AwsResponse:
     @classmethod
     def error(cls, error: AwsError) -> AwsResponse:
         """The answer that boto3 turns into the exception with the error's code."""
-        body = {"message": error.message, "Message": error.message, **error.extra}
+        body = {
+            "__type": error.code,
+            "message": error.message,
+            "Message": error.message,
+            **error.extra,
+        }
         return cls(
             error.status,
             Headers({"Content-Type": "application/json", "x-amzn-ErrorType": error.code}),

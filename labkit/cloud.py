@@ -1,0 +1,186 @@
+"""The local cloud, put together.  Read this first: every part is made here, once.
+
+::
+
+    boto3 ──▶ server ──▶ aws_api ──▶ backend (moto)
+                │           └──────▶ functions ──▶ processes (Runtime API)
+    sockets ─▶  ├──▶ websocket_apis ──▶ functions
+    requests ▶  └──▶ http_apis ───────▶ functions
+                          backend (Step Functions) ──▶ aws_api, websocket_apis, http_apis
+
+Everything runs on one asyncio loop.  The state machines' interpreter has threads of its own, which
+reach the loop through :meth:`Cloud._from_thread`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import itertools
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+from urllib.parse import unquote
+
+from labkit.address import ToApi
+from labkit.apigateway.deployments import Deployments
+from labkit.apigateway.http_api import HttpApis, HttpRequest, HttpResponse
+from labkit.apigateway.websocket_api import WebSocketApis
+from labkit.aws_api import AwsApi
+from labkit.backend import Backend
+from labkit.clock import Clock
+from labkit.eventlog import EventLog
+from labkit.faults import Faults
+from labkit.functions.service import Functions
+from labkit.server import CONNECTIONS, HOST, Server
+from labkit.trace import Trace
+from labkit.wire import AwsRequest, AwsResponse
+
+
+T = TypeVar("T")
+
+
+class Cloud:
+    """A local cloud.
+
+    Args:
+        port: loopback port; 0 lets the system choose.
+        speed: how many seconds of AWS's timers pass in one real second.
+        seed: makes ids the same in each run; ``None`` leaves them random.
+
+    Attributes:
+        log: what happens.
+        faults: what is to go wrong.
+    """
+
+    def __init__(self, *, port: int = 0, speed: float = 1.0, seed: int | None = None) -> None:
+        self.log = EventLog()
+        self.faults = Faults(self.log)
+        self.clock = Clock(speed)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.backend = Backend(
+            log=self.log,
+            faults=self.faults,
+            clock=self.clock,
+            dispatch=self._dispatch,
+            call_api=self._call_api,
+        )
+        if seed is not None:
+            self.backend.seed(seed)
+        self.functions = Functions(
+            log=self.log,
+            faults=self.faults,
+            configuration=self.backend.function,
+            endpoint=lambda: self.endpoint,
+            write_logs=self.backend.put_log_events,
+            credentials=self.backend.credentials,
+            clock=self.clock,
+        )
+        numbers = itertools.count(1)
+        self.deployments = Deployments(
+            api=self.backend.api,
+            stages=self.backend.stages,
+            set_deployment=self.backend.set_deployment,
+            new_id=lambda: f"d{next(numbers):05d}",
+        )
+        self.websocket_apis = WebSocketApis(
+            log=self.log,
+            faults=self.faults,
+            clock=self.clock,
+            stage=self.deployments.stage,
+            invoke=self.functions.invoke,
+        )
+        self.http_apis = HttpApis(
+            log=self.log,
+            faults=self.faults,
+            stage=self.deployments.stage,
+            invoke=self.functions.invoke,
+        )
+        self.aws = AwsApi(
+            log=self.log,
+            faults=self.faults,
+            backend=self.backend,
+            functions=self.functions,
+            deployments=self.deployments,
+            endpoint=lambda: self.endpoint,
+        )
+        self._server = Server(
+            port=port,
+            log=self.log,
+            faults=self.faults,
+            aws=self.aws,
+            websocket_apis=self.websocket_apis,
+            http_apis=self.http_apis,
+            stage=self.deployments.stage,
+        )
+
+    @property
+    def endpoint(self) -> str:
+        """``http://127.0.0.1:N``; empty before :meth:`start`."""
+        return self._server.endpoint
+
+    async def start(self) -> None:
+        """Listen and get ready; returns as soon as the port answers.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        self._loop = asyncio.get_running_loop()
+        await self._server.start()
+        await self.functions.start()
+
+    async def stop(self) -> None:
+        """End everything that runs: connections, functions, executions, the port."""
+        await self.websocket_apis.stop()
+        await self._server.stop()
+        await asyncio.to_thread(self.backend.close)
+        await self.functions.stop()
+
+    # -- what the state machines' threads call ---------------------------------------------------
+
+    def _from_thread(self, work: Coroutine[Any, Any, T]) -> T:
+        assert self._loop is not None
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        except concurrent.futures.CancelledError as error:
+            raise ConnectionAbortedError("the local cloud is stopping") from error
+
+    def _dispatch(self, request: AwsRequest) -> AwsResponse:
+        return self._from_thread(self.aws.answer(request))
+
+    def _call_api(
+        self,
+        target: ToApi,
+        method: str,
+        query: str,
+        headers: list[tuple[str, str]],
+        body: bytes,
+        trace: Trace | None,
+    ) -> HttpResponse:
+        return self._from_thread(self._answer_api(target, method, query, headers, body, trace))
+
+    async def _answer_api(
+        self,
+        target: ToApi,
+        method: str,
+        query: str,
+        headers: list[tuple[str, str]],
+        body: bytes,
+        trace: Trace | None,
+    ) -> HttpResponse:
+        stage, rest = target.stage_and_rest()
+        if rest.startswith(f"/{CONNECTIONS}"):
+            connection_id = unquote(rest.removeprefix(f"/{CONNECTIONS}").lstrip("/"))
+            answer = await self.websocket_apis.manage(
+                method, target.api_id, stage, connection_id, body, trace=trace
+            )
+            return HttpResponse(answer.status, list(answer.headers.items()), answer.body)
+        request = HttpRequest(
+            method=method,
+            path=target.path or "/",
+            query=query,
+            headers=headers,
+            body=body,
+            source_ip=HOST,
+            trace=trace,
+        )
+        return await self.http_apis.answer(target.api_id, request)

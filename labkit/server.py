@@ -1,0 +1,277 @@
+"""The one port: reads HTTP, finds out whom a request is for, and lets that part answer.
+
+Beside the APIs it serves the lab's own two addresses, which views and checks use when they are
+attached to a cloud in another process:
+
+``GET /_labkit``
+    who answers here: ``{"endpoint": …, "pid": …, "version": …}``
+``GET /_labkit/events?after=K[&follow=0]``
+    the event log from behind event K, one JSON object a line; it goes on until the reader leaves,
+    or ends at once with ``follow=0``
+``GET /_labkit/faults``, ``POST``, ``DELETE [/ID]``
+    the faults that are set; set one (the members are :meth:`labkit.faults.Faults.add`'s arguments,
+    with ``match`` as an object); take one or all back
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+import labkit
+from labkit.address import LAB, ToApi, ToLab, ToService, addressee
+from labkit.apigateway.http_api import HttpApis, HttpRequest
+from labkit.apigateway.model import Protocol, Stage
+from labkit.apigateway.websocket_api import WebSocketApis
+from labkit.aws_api import AwsApi
+from labkit.eventlog import Event, EventLog
+from labkit.faults import Faults
+from labkit.trace import HEADER, Trace
+from labkit.wire import AwsRequest, AwsResponse, Headers
+
+HOST = "127.0.0.1"
+CONNECTIONS = "@connections"
+KEEP_ALIVE = 3_600.0
+"""Seconds that a connection may rest; clients of this cloud keep theirs for the next call."""
+
+LARGEST_REQUEST = 100 * 1024 * 1024
+"""Bytes; the largest is ``CreateFunction`` with a 50 MB package, in base64."""
+
+_HOP_BY_HOP = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding", "date"})
+
+
+class Server:
+    """Listens on one loopback port and hands each request to the part that answers it.
+
+    Args:
+        port: the port; 0 lets the system choose.
+        stage: which stage of which API serves now.
+        has_api: whether an API exists, deployed or not.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int,
+        log: EventLog,
+        faults: Faults,
+        aws: AwsApi,
+        websocket_apis: WebSocketApis,
+        http_apis: HttpApis,
+        stage: Callable[[str, str], Stage | None],
+    ) -> None:
+        self._port = port
+        self._log = log
+        self._faults = faults
+        self._aws = aws
+        self._websocket_apis = websocket_apis
+        self._http_apis = http_apis
+        self._stage = stage
+        self._runner: web.ServerRunner | None = None
+        self.endpoint = ""
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        server = web.Server(
+            self._handle,
+            request_factory=self._request,  # type: ignore[arg-type]
+            keepalive_timeout=KEEP_ALIVE,
+            access_log=None,
+        )
+        self._runner = web.ServerRunner(server, handle_signals=False)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, HOST, self._port, shutdown_timeout=1.0, backlog=4_096)
+        await site.start()
+        self._port = int(self._runner.addresses[0][1])
+        self.endpoint = f"http://{HOST}:{self._port}"
+
+    async def stop(self) -> None:
+        """Close the port and every connection."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        return web.BaseRequest(
+            message, payload, protocol, writer, task, loop, client_max_size=LARGEST_REQUEST
+        )
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        raw_path, _, query = request.raw_path.partition("?")
+        try:
+            match addressee(raw_path, request.headers.get("Host", ""), request.headers):
+                case ToService(service, region):
+                    return await self._serve_aws(request, service, region, raw_path, query)
+                case ToApi() as target:
+                    return await self._serve_api(request, target, query)
+                case ToLab(path):
+                    return await self._serve_lab(request, path)
+                case None:
+                    return _plain(
+                        404,
+                        "The local cloud cannot tell which AWS service this request is for: it is "
+                        f"not signed and its Host is {request.headers.get('Host')!r}.",
+                    )
+        except (asyncio.CancelledError, web.HTTPException, HttpProcessingError, ConnectionError):
+            raise
+        except Exception as error:
+            self._log.append(
+                "cloud.error",
+                message=f"{type(error).__name__}: {error}",
+                detail=traceback.format_exc(),
+            )
+            return _plain(
+                500,
+                f"The local cloud failed on this request: {type(error).__name__}: {error}. "
+                "The event log has the details (kind cloud.error).",
+            )
+
+    # -- AWS ------------------------------------------------------------------------------------
+
+    async def _serve_aws(
+        self, request: web.BaseRequest, service: str, region: str, path: str, query: str
+    ) -> web.Response:
+        call = AwsRequest(
+            request.method,
+            service,
+            region,
+            path,
+            query,
+            Headers(request.headers.items()),
+            await request.read(),
+        )
+        return _answer(await self._aws.answer(call))
+
+    # -- APIs -----------------------------------------------------------------------------------
+
+    async def _serve_api(
+        self, request: web.BaseRequest, target: ToApi, query: str
+    ) -> web.StreamResponse:
+        stage_name, rest = target.stage_and_rest()
+        if rest.startswith(f"/{CONNECTIONS}"):
+            connection_id = rest.removeprefix(f"/{CONNECTIONS}").lstrip("/")
+            return _answer(
+                await self._websocket_apis.manage(
+                    request.method,
+                    target.api_id,
+                    stage_name,
+                    _decoded(connection_id),
+                    await request.read(),
+                    trace=Trace.parse(request.headers.get(HEADER)),
+                )
+            )
+        stage = self._stage(target.api_id, stage_name)
+        upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
+        if upgrade or (stage is not None and stage.api.protocol is Protocol.WEBSOCKET):
+            return await self._websocket_apis.handshake(request, target.api_id, stage_name)
+        answer = await self._http_apis.answer(
+            target.api_id,
+            HttpRequest(
+                method=request.method,
+                path=target.path or "/",
+                query=query,
+                headers=list(request.headers.items()),
+                body=await request.read(),
+                source_ip=request.remote or HOST,
+                trace=Trace.parse(request.headers.get(HEADER)),
+            ),
+        )
+        response = web.Response(status=answer.status, body=answer.body)
+        for name, value in answer.headers:
+            if name.lower() not in _HOP_BY_HOP:
+                response.headers.add(name, value)
+        return response
+
+    # -- the lab itself -------------------------------------------------------------------------
+
+    async def _serve_lab(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
+        match request.method, path.strip("/").split("/"):
+            case "GET", [""]:
+                who = {"endpoint": self.endpoint, "pid": os.getpid(), "version": labkit.__version__}
+                return web.json_response(who)
+            case "GET", ["events"]:
+                return await self._stream_events(request)
+            case "GET", ["faults"]:
+                return web.json_response([fault.to_dict() for fault in self._faults])
+            case "POST", ["faults"]:
+                return await self._add_fault(request)
+            case "DELETE", ["faults"]:
+                self._faults.clear()
+                return web.json_response([])
+            case "DELETE", ["faults", number] if number.isdecimal():
+                self._faults.clear(int(number))
+                return web.json_response([fault.to_dict() for fault in self._faults])
+        known = "GET /_labkit, GET /_labkit/events, GET, POST and DELETE /_labkit/faults"
+        return _plain(404, f"The lab has no {request.method} {LAB}{path}. It has: {known}.")
+
+    async def _add_fault(self, request: web.BaseRequest) -> web.Response:
+        try:
+            wish = json.loads(await request.read() or b"{}")
+            match = wish.pop("match", {})
+            fault = self._faults.add(wish.pop("step"), wish.pop("action"), **wish, **match)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            return _plain(400, f"That is no fault: {error}")
+        return web.json_response(fault.to_dict(), status=201)
+
+    async def _stream_events(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            after = int(request.rel_url.query.get("after", "0"))
+        except ValueError:
+            return _plain(400, "after= takes the sequence number of an event.")
+        follow = request.rel_url.query.get("follow", "1") != "0"
+        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        await response.prepare(request)
+        loop = asyncio.get_running_loop()
+        more = asyncio.Event()
+
+        def tell(_: Event) -> None:
+            loop.call_soon_threadsafe(more.set)
+
+        end = self._log.subscribe(tell) if follow else lambda: None
+        try:
+            while True:
+                more.clear()
+                events = self._log.after(after)
+                if events:
+                    after = events[-1].seq
+                    lines = "".join(json.dumps(event.to_dict()) + "\n" for event in events)
+                    await response.write(lines.encode())
+                if not follow:
+                    break
+                await more.wait()
+            await response.write_eof()
+        except ConnectionError:
+            pass  # the reader has left
+        finally:
+            end()
+        return response
+
+
+def _answer(response: AwsResponse) -> web.Response:
+    answer = web.Response(status=response.status, body=response.body)
+    for name, value in response.headers.items():
+        if name.lower() not in _HOP_BY_HOP:
+            answer.headers[name] = value
+    return answer
+
+
+def _plain(status: int, message: str) -> web.Response:
+    return web.json_response({"message": message}, status=status)
+
+
+def _decoded(segment: str) -> str:
+    from urllib.parse import unquote
+
+    return unquote(segment)
