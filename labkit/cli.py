@@ -1,0 +1,58 @@
+"""The ``labkit`` command: one verb a module, imported only when it is called."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from labkit import __version__
+from labkit.errors import LabError
+
+VERBS = {
+    "lab": ("labkit.jupyter", "open JupyterLab at the first notebook"),
+    "demo": ("labkit.demo", "run the whole pattern once and show what happens"),
+    "serve": ("labkit.serve", "run the local cloud in a process of its own"),
+    "doctor": ("labkit.doctor", "say what is wrong with this environment, and the cure"),
+    "bench": ("labkit.bench", "measure, and print medians and spreads"),
+}
+"""Each verb: the module whose ``main(arguments)`` runs it, and what it does."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a verb.
+
+    Args:
+        arguments: the command line without the program's name.
+
+    Returns:
+        The exit status: 0, 1 for a failure that was reported, 2 for a wrong command line.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0] in ("-V", "--version"):
+        print(f"labkit {__version__}")
+        return 0
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0
+    verb, *rest = words
+    if verb not in VERBS:
+        print(f"labkit: there is no verb {verb!r}.\n\n{usage()}", file=sys.stderr)
+        return 2
+    try:
+        return int(import_module(VERBS[verb][0]).main(rest))
+    except LabError as error:
+        print(f"labkit {verb}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def usage() -> str:
+    """The verbs, a line each."""
+    lines = [f"  {verb:8} {what}" for verb, (_, what) in VERBS.items()]
+    return "usage: labkit VERB [options]\n\n" + "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,233 @@
+"""``Lab``: what a notebook uses.
+
+    from labkit import Lab
+    lab = Lab.start()
+
+starts the local cloud on a thread of this process, or attaches to the one that ``LABKIT_ENDPOINT``
+names, and sends every AWS call of this process there.  A cell may call it again and again: the lab
+that runs is the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Protocol
+
+from labkit.errors import EnvironmentProblem, LabError
+from labkit.eventlog import EventLog
+from labkit.faults import Faults
+from labkit.runtime import redirect
+
+ENDPOINT_VARIABLE = "LABKIT_ENDPOINT"
+DEFAULT_REGION = "us-east-1"
+
+
+class _Engine(Protocol):
+    """A cloud that answers: in this process, or attached."""
+
+    @property
+    def endpoint(self) -> str: ...
+    @property
+    def log(self) -> EventLog: ...
+    @property
+    def faults(self) -> Faults: ...
+    def close(self) -> None: ...
+
+
+class Lab:
+    """The running lab.  Made by :meth:`start`.
+
+    Attributes:
+        endpoint: the local cloud's address, ``http://127.0.0.1:N``.
+        log: the event log.
+        faults: fault injection.
+    """
+
+    _running: Lab | None = None
+    _starting = threading.RLock()
+
+    def __init__(self, engine: _Engine) -> None:
+        self._engine = engine
+        self.endpoint = engine.endpoint
+        self.log = engine.log
+        self.faults = engine.faults
+        self._environment = _changed_environment(self.endpoint)
+        redirect.install(self.endpoint)
+
+    @classmethod
+    def start(
+        cls, *, port: int = 0, speed: float = 1.0, seed: int | None = None, target: str = "local"
+    ) -> Lab:
+        """Start the lab, or return the one that runs.
+
+        Args:
+            port: loopback port; 0 lets the system choose.
+            speed: how many seconds of AWS's own timers (Wait, Retry, time-outs of states, idle and
+                duration limits of connections) pass in one real second.
+            seed: makes AWS's ids the same in each run.
+            target: ``"local"``; running on an account comes later.
+
+        Raises:
+            EnvironmentProblem: the port is taken, or the cloud that ``LABKIT_ENDPOINT`` names does
+                not answer.
+            LabError: the target is not known.
+        """
+        if target != "local":
+            raise LabError(f"target={target!r} is not there yet; Lab.start() runs on this machine.")
+        with cls._starting:
+            if cls._running is None:
+                named = os.environ.get(ENDPOINT_VARIABLE)
+                cls._running = cls(_attach(named) if named else CloudThread(port, speed, seed))
+                atexit.register(cls._running.stop)
+            return cls._running
+
+    def stop(self) -> None:
+        """Stop the lab and everything in it; a second call does nothing.
+
+        An attached lab only lets go: the cloud goes on.
+        """
+        with Lab._starting:
+            if Lab._running is not self:
+                return
+            Lab._running = None
+            atexit.unregister(self.stop)
+            redirect.uninstall()
+            _restore_environment(self._environment)
+            self._engine.close()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether this lab is the one that runs."""
+        return Lab._running is self
+
+    def __enter__(self) -> Lab:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        state = "running" if self.is_running else "stopped"
+        return f"<Lab {state} at {self.endpoint}>"
+
+
+def _attach(endpoint: str) -> _Engine:
+    from labkit.attached import AttachedCloud
+
+    return AttachedCloud(endpoint)
+
+
+class CloudThread:
+    """A local cloud with its loop on a thread of this process.
+
+    The thread is no daemon's errand: :meth:`close` ends it, and the interpreter's exit calls that.
+
+    Raises:
+        EnvironmentProblem: the port is taken.
+    """
+
+    def __init__(self, port: int = 0, speed: float = 1.0, seed: int | None = None) -> None:
+        from labkit.cloud import Cloud
+
+        self._cloud = Cloud(port=port, speed=speed, seed=seed)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="labkit-cloud", daemon=True
+        )
+        self._thread.start()
+        try:
+            asyncio.run_coroutine_threadsafe(self._cloud.start(), self._loop).result()
+        except OSError as error:
+            self._end_loop()
+            raise EnvironmentProblem(
+                f"The local cloud cannot listen on port {port} ({error.strerror or error}). "
+                "Another program has it: choose another port, or 0 for any free one."
+            ) from error
+        except BaseException:
+            self._end_loop()
+            raise
+
+    @property
+    def endpoint(self) -> str:
+        return self._cloud.endpoint
+
+    @property
+    def log(self) -> EventLog:
+        return self._cloud.log
+
+    @property
+    def faults(self) -> Faults:
+        return self._cloud.faults
+
+    def close(self) -> None:
+        """Stop the cloud and end the thread."""
+        try:
+            asyncio.run_coroutine_threadsafe(self._cloud.stop(), self._loop).result(timeout=15)
+        finally:
+            self._end_loop()
+
+    def _end_loop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=5)
+        if not self._thread.is_alive():
+            self._loop.close()
+
+
+# -- the process's environment -------------------------------------------------------------------
+
+
+def _changed_environment(endpoint: str) -> Mapping[str, str | None]:
+    """Set what programs started from a cell (``!aws …``) need to stay on this machine.
+
+    Returns:
+        The variables as they were.
+    """
+    no_proxy = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
+    hosts = [host for host in no_proxy.split(",") if host]
+    reached = ",".join(dict.fromkeys([*hosts, "127.0.0.1", "localhost"]))
+    wanted = {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": redirect.ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": redirect.SECRET_KEY,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_DEFAULT_REGION": os.environ.get("AWS_DEFAULT_REGION")
+        or os.environ.get("AWS_REGION")
+        or DEFAULT_REGION,
+        "NO_PROXY": reached,
+        "no_proxy": reached,
+    }
+    before: dict[str, str | None] = {name: os.environ.get(name) for name in wanted}
+    before["AWS_SESSION_TOKEN"] = os.environ.pop("AWS_SESSION_TOKEN", None)
+    os.environ.update(wanted)
+    return before
+
+
+def _restore_environment(before: Mapping[str, str | None]) -> None:
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+@contextmanager
+def running(*, speed: float = 1.0, seed: int | None = None) -> Iterator[Lab]:
+    """The lab for the length of a ``with`` block, stopped only if the block started it."""
+    started = Lab._running is None
+    lab = Lab.start(speed=speed, seed=seed)
+    try:
+        yield lab
+    finally:
+        if started:
+            lab.stop()

@@ -1,0 +1,65 @@
+"""``labkit serve``: the local cloud in a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from labkit.cloud import Cloud
+from labkit.runtime import redirect
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve until SIGINT or SIGTERM.
+
+    One line of JSON on standard output says when the port answers: ``{"endpoint": …}``.
+
+    Returns:
+        0 after a regular end, 2 if the port cannot be had.
+    """
+    parser = argparse.ArgumentParser(
+        prog="labkit serve", description="Run the local cloud in a process of its own."
+    )
+    parser.add_argument("--port", type=int, default=0, help="loopback port; 0 (default) is any")
+    parser.add_argument("--speed", type=float, default=1.0, help="AWS seconds in a real second")
+    parser.add_argument("--seed", type=int, help="make AWS's ids the same in each run")
+    options = parser.parse_args(arguments)
+    try:
+        asyncio.run(_serve(Cloud(port=options.port, speed=options.speed, seed=options.seed)))
+    except OSError as error:
+        print(
+            f"labkit serve: port {options.port} cannot be had ({error.strerror or error}). "
+            "Choose another with --port, or leave it out for any free one.",
+            file=sys.stderr,
+        )
+        return 2
+    return 0
+
+
+async def _serve(cloud: Cloud) -> None:
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def end(*_: object) -> None:
+        loop.call_soon_threadsafe(ended.set)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, end)
+        except NotImplementedError:  # Windows
+            signal.signal(number, end)
+    await cloud.start()
+    redirect.install(cloud.endpoint)
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+    print(json.dumps({"endpoint": cloud.endpoint}), flush=True)
+    try:
+        await ended.wait()
+    finally:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(cloud.stop(), 15)
