@@ -14,8 +14,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
+from typing import Protocol as TypingProtocol
+
+from labkit.functions.model import Invocation
+from labkit.trace import Trace
+from labkit.wire import LOCAL_ACCOUNT
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def _nothing() -> Mapping[str, Any]:
+    return NOTHING
 
 
 class Protocol(StrEnum):
@@ -34,7 +43,7 @@ class Integration:
     uri: str
     timeout_ms: int
     payload_format_version: str = "1.0"
-    raw: Mapping[str, Any] = NOTHING
+    raw: Mapping[str, Any] = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +56,12 @@ class Route:
     response_keys: frozenset[str] = frozenset()
     authorization_type: str = "NONE"
     authorizer_id: str = ""
-    raw: Mapping[str, Any] = NOTHING
+    raw: Mapping[str, Any] = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """An API with everything that a deployment freezes."""
+    """An API with everything that a deployment freezes.  ``routes`` is by route key."""
 
     id: str
     name: str
@@ -60,11 +69,11 @@ class Api:
     account: str
     region: str
     route_selection_expression: str
-    routes: Mapping[str, Route] = NOTHING
-    integrations: Mapping[str, Integration] = NOTHING
-    authorizers: Mapping[str, Mapping[str, Any]] = NOTHING
-    cors: Mapping[str, Any] = NOTHING
-    raw: Mapping[str, Any] = NOTHING
+    routes: Mapping[str, Route] = field(default_factory=_nothing)
+    integrations: Mapping[str, Integration] = field(default_factory=_nothing)
+    authorizers: Mapping[str, Mapping[str, Any]] = field(default_factory=_nothing)
+    cors: Mapping[str, Any] = field(default_factory=_nothing)
+    raw: Mapping[str, Any] = field(default_factory=_nothing)
 
     @property
     def domain_name(self) -> str:
@@ -84,7 +93,7 @@ class StageSettings:
     deployment_id: str = ""
     auto_deploy: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
-    raw: Mapping[str, Any] = NOTHING
+    raw: Mapping[str, Any] = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +107,33 @@ class Stage:
     def name(self) -> str:
         """The stage's name, such as ``prod`` or ``$default``."""
         return self.settings.name
+
+
+class Invoke(TypingProtocol):
+    """How an integration runs a Lambda function (``Functions.invoke``)."""
+
+    async def __call__(
+        self,
+        function: str,
+        payload: bytes,
+        *,
+        invocation_type: str = "RequestResponse",
+        trace: Trace | None = None,
+        account: str = LOCAL_ACCOUNT,
+        region: str = "us-east-1",
+    ) -> Invocation:
+        """Run a function and wait for its answer.
+
+        Args:
+            function: name, partial ARN or ARN, with or without a qualifier.
+            payload: the event, as JSON.
+            invocation_type: ``RequestResponse``, ``Event`` or ``DryRun``.
+            trace: the trace that the invocation belongs to, with the event that caused it.
+            account: the account of the API that calls.
+            region: the region of the API that calls.
+
+        Raises:
+            AwsError: the invocation was refused: ``ResourceNotFoundException``,
+                ``TooManyRequestsException``, ``RequestTooLargeException``, …
+        """
+        ...  # pragma: no cover
