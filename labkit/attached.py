@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import threading
 from typing import Any
 from urllib.parse import urlsplit
@@ -56,8 +57,9 @@ class AttachedFaults(Faults):
         code: str = "InternalServerError",
         **match: Any,
     ) -> Fault:
+        """Set a fault in the other process; see :meth:`labkit.faults.Faults.add`."""
         super().add(step, action)  # the same errors as in process
-        super().clear()
+        Faults.clear(self)
         wish = {
             "step": step,
             "action": str(action),
@@ -70,6 +72,7 @@ class AttachedFaults(Faults):
         return _fault(_ask(self._endpoint, "POST", "/_labkit/faults", wish))
 
     def clear(self, fault: Fault | int | None = None) -> None:
+        """Take back one fault, or all of them, in the other process."""
         number = fault.id if isinstance(fault, Fault) else fault
         path = "/_labkit/faults" + ("" if number is None else f"/{number}")
         _ask(self._endpoint, "DELETE", path)
@@ -94,6 +97,7 @@ class _Follower(threading.Thread):
         self._socket = self._connection.sock
 
     def run(self) -> None:
+        """Read until the stream ends."""
         try:
             for line in self._response:
                 self._log.restore([Event.from_dict(json.loads(line))])
@@ -101,8 +105,7 @@ class _Follower(threading.Thread):
             return  # the cloud is gone or we let go; the next call says so
 
     def close(self) -> None:
-        import socket
-
+        """End the stream and the thread."""
         if self._socket is not None:
             try:
                 self._socket.shutdown(socket.SHUT_RDWR)

@@ -21,20 +21,21 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
-from labkit.address import ToApi
+from labkit.address import ToApi, addressee
 from labkit.apigateway.deployments import Deployments
-from labkit.apigateway.http_api import HttpApis, HttpRequest, HttpResponse
+from labkit.apigateway.http_api import HttpApis
+from labkit.apigateway.http_message import HttpRequest
 from labkit.apigateway.websocket_api import WebSocketApis
 from labkit.aws_api import AwsApi
 from labkit.backend import Backend
 from labkit.clock import Clock
+from labkit.errors import AwsError
 from labkit.eventlog import EventLog
 from labkit.faults import Faults
 from labkit.functions.service import Functions
 from labkit.server import CONNECTIONS, HOST, Server
 from labkit.trace import Trace
-from labkit.wire import AwsRequest, AwsResponse
-
+from labkit.wire import AwsRequest, AwsResponse, Headers
 
 T = TypeVar("T")
 
@@ -72,7 +73,7 @@ class Cloud:
             configuration=self.backend.function,
             endpoint=lambda: self.endpoint,
             write_logs=self.backend.put_log_events,
-            credentials=self.backend.credentials,
+            credentials=self._credentials,
             clock=self.clock,
         )
         numbers = itertools.count(1)
@@ -135,6 +136,15 @@ class Cloud:
         await asyncio.to_thread(self.backend.close)
         await self.functions.stop()
 
+    def _credentials(self, account: str, role: str) -> dict[str, str]:
+        """A role's credentials under the names that Lambda gives them in a function."""
+        keys = self.backend.credentials(account, role)
+        return {
+            "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": keys["SessionToken"],
+        }
+
     # -- what the state machines' threads call ---------------------------------------------------
 
     def _from_thread(self, work: Coroutine[Any, Any, T]) -> T:
@@ -149,38 +159,45 @@ class Cloud:
 
     def _call_api(
         self,
-        target: ToApi,
+        host: str,
+        path: str,
         method: str,
         query: str,
-        headers: list[tuple[str, str]],
+        headers: Headers,
         body: bytes,
         trace: Trace | None,
-    ) -> HttpResponse:
-        return self._from_thread(self._answer_api(target, method, query, headers, body, trace))
+    ) -> AwsResponse:
+        return self._from_thread(
+            self._answer_api(host, path, method, query, headers, body, trace)
+        )
 
     async def _answer_api(
         self,
-        target: ToApi,
+        host: str,
+        path: str,
         method: str,
         query: str,
-        headers: list[tuple[str, str]],
+        headers: Headers,
         body: bytes,
         trace: Trace | None,
-    ) -> HttpResponse:
+    ) -> AwsResponse:
+        target = addressee(path, host, {})
+        if not isinstance(target, ToApi):
+            raise AwsError("UnknownHostException", f"{host} is no API's host name.")
         stage, rest = target.stage_and_rest()
         if rest.startswith(f"/{CONNECTIONS}"):
             connection_id = unquote(rest.removeprefix(f"/{CONNECTIONS}").lstrip("/"))
-            answer = await self.websocket_apis.manage(
+            return await self.websocket_apis.manage(
                 method, target.api_id, stage, connection_id, body, trace=trace
             )
-            return HttpResponse(answer.status, list(answer.headers.items()), answer.body)
         request = HttpRequest(
             method=method,
             path=target.path or "/",
             query=query,
-            headers=headers,
+            headers=list(headers.items()),
             body=body,
             source_ip=HOST,
             trace=trace,
         )
-        return await self.http_apis.answer(target.api_id, request)
+        answer = await self.http_apis.answer(target.api_id, request)
+        return AwsResponse(answer.status, Headers(answer.headers), answer.body)

@@ -160,14 +160,17 @@ class CloudThread:
 
     @property
     def endpoint(self) -> str:
+        """``http://127.0.0.1:N``."""
         return self._cloud.endpoint
 
     @property
     def log(self) -> EventLog:
+        """The event log."""
         return self._cloud.log
 
     @property
     def faults(self) -> Faults:
+        """Fault injection."""
         return self._cloud.faults
 
     def close(self) -> None:

@@ -21,13 +21,15 @@ import os
 import traceback
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 import labkit
 from labkit.address import LAB, ToApi, ToLab, ToService, addressee
-from labkit.apigateway.http_api import HttpApis, HttpRequest
+from labkit.apigateway.http_api import HttpApis
+from labkit.apigateway.http_message import HttpRequest
 from labkit.apigateway.model import Protocol, Stage
 from labkit.apigateway.websocket_api import WebSocketApis
 from labkit.aws_api import AwsApi
@@ -167,7 +169,7 @@ class Server:
                     request.method,
                     target.api_id,
                     stage_name,
-                    _decoded(connection_id),
+                    unquote(connection_id),
                     await request.read(),
                     trace=Trace.parse(request.headers.get(HEADER)),
                 )
@@ -269,9 +271,3 @@ def _answer(response: AwsResponse) -> web.Response:
 
 def _plain(status: int, message: str) -> web.Response:
     return web.json_response({"message": message}, status=status)
-
-
-def _decoded(segment: str) -> str:
-    from urllib.parse import unquote
-
-    return unquote(segment)

@@ -54,7 +54,7 @@ def test_wait_is_woken_by_another_thread() -> None:
 
 
 def test_wait_gives_up_in_time_and_says_so() -> None:
-    with pytest.raises(TimeoutError, match="no such event within 0.01 s"):
+    with pytest.raises(TimeoutError, match=r"no such event within 0\.01 s"):
         EventLog().wait(lambda event: True, timeout=0.01)
 
 

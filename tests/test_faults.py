@@ -63,7 +63,7 @@ def test_one_fault_or_all_can_be_taken_back(faults: Faults) -> None:
 
 
 def test_an_unknown_step_or_action_names_the_known_ones(faults: Faults) -> None:
-    with pytest.raises(ValueError, match="No step is called 'fram.in'. Steps: .*frame.in"):
+    with pytest.raises(ValueError, match=r"No step is called .fram.in.*frame\.in"):
         faults.add("fram.in", "drop")
-    with pytest.raises(ValueError, match="No action is called 'dorp'. Actions: drop, delay"):
+    with pytest.raises(ValueError, match=r"No action is called .dorp.*drop, delay"):
         faults.add("frame.in", "dorp")

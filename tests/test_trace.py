@@ -15,8 +15,10 @@ def test_header_has_the_form_that_xray_documents() -> None:
 def test_a_new_trace_has_an_id_of_xrays_form() -> None:
     version, seconds, random = Trace.new().root.split("-")
     assert version == "1"
-    assert len(seconds) == 8 and int(seconds, 16) > 1_700_000_000
-    assert len(random) == 24 and int(random, 16) >= 0
+    assert len(seconds) == 8
+    assert int(seconds, 16) > 1_700_000_000
+    assert len(random) == 24
+    assert int(random, 16) >= 0
 
 
 @given(st.integers(min_value=1, max_value=2**64 - 1))
