@@ -33,6 +33,7 @@ from moto.core.base_backend import BackendDict
 from moto.core.config import default_user_config
 from moto.core.model_instances import reset_model_data
 from moto.core.request import Request
+from moto.iam.models import get_account_id_from
 from moto.moto_api._internal import mock_random
 from werkzeug.exceptions import HTTPException
 
@@ -277,6 +278,15 @@ class Backend:
                     "SessionToken": assumed.session_token,
                 }
             return self._credentials[account, arn]
+
+    def account(self, access_key: str) -> str:
+        """The account that an access key belongs to; :data:`~labkit.wire.LOCAL_ACCOUNT` if unknown.
+
+        Args:
+            access_key: access key id, or an empty string.
+        """
+        with self._lock:
+            return str(get_account_id_from(access_key)) if access_key else LOCAL_ACCOUNT
 
     # Life
 
