@@ -1,0 +1,38 @@
+"""``$connect``: let the holder of a ticket in, once, and write down who listens.
+
+Nothing is sent from here.  The handshake is still under way while this runs, and API Gateway answers
+410 to a message for a connection that does not exist yet; what waits for the client is delivered on
+its first message, by ``subscribe``.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from . import connection, execution
+from .secret import signing_key
+from .ticket import Expired, Forged, Ticket
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Answer the handshake: 200, 401 without a ticket of ours, 403 if it is over."""
+    # The query is absent, not empty, if the URL has none.
+    query = event.get("queryStringParameters") or {}
+    try:
+        ticket = Ticket.verify(query.get("ticket", ""), signing_key(), time.time())
+    except Forged:
+        return {"statusCode": 401}
+    except Expired:
+        return {"statusCode": 403}
+
+    connection_id = event["requestContext"]["connectionId"]
+    # In this order: an item that leads to a ticket spent by somebody else is unreachable, since its
+    # handshake is refused; a connection that is named without having one would be deaf.
+    connection.remember(connection_id, ticket.execution)
+    try:
+        execution.claim(ticket.execution, connection_id, spend=ticket.nonce)
+    except execution.TicketSpent:
+        connection.forget(connection_id)
+        return {"statusCode": 403}
+    return {"statusCode": 200}
