@@ -8,7 +8,7 @@ Kinds and what their data holds (all sizes in bytes, all durations in millisecon
 ======================  ===========================================================================
 ``aws.call``            ``service``, ``operation``, ``status``; ``table`` and ``key`` for DynamoDB
 ``http.request``        ``api``, ``stage``, ``method``, ``path``, ``route``
-``http.response``       ``api``, ``status``, ``durationMs``
+``http.response``       ``api``, ``status``, ``durationMs``; ``error`` if the gateway answers by itself
 ``handshake.request``   ``api``, ``stage``, ``connection``
 ``handshake.refused``   ``api``, ``stage``, ``connection``, ``status``, ``reason``
 ``connection.opened``   ``api``, ``stage``, ``connection``
