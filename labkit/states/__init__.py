@@ -1,0 +1,12 @@
+"""What Step Functions needs beside an interpreter of the States Language; knows nothing of moto.
+
+===============  =================================================================================
+``definition``   which definitions CreateStateMachine refuses, with AWS's sentences
+``resources``    which task resources there are, and how their errors are named
+``errors``       which error a Retry or Catch matches
+``jsonata``      JSONata with Step Functions' variables and functions
+``api_call``     the task ``apigateway:invoke``: its request and its result
+``history``      what the event log says about an execution
+``running``      threads, waits and time of an execution that can be stopped
+===============  =================================================================================
+"""
