@@ -26,15 +26,15 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
-from http import HTTPStatus
+from http.client import responses
 from typing import Final
 
 from labkit.apigateway import http_cors
 from labkit.apigateway.events import new_id
-from labkit.apigateway.function_uri import function_of
 from labkit.apigateway.http_events import MalformedAnswer, event_of, response_of
 from labkit.apigateway.http_message import HttpRequest, HttpResponse
 from labkit.apigateway.http_routes import Match, locate, select
+from labkit.apigateway.integrations import NotEmulated, function_of
 from labkit.apigateway.model import Integration, Invoke, Protocol, Stage
 from labkit.errors import AwsError
 from labkit.eventlog import EventLog
@@ -72,7 +72,7 @@ class _Refusal(Exception):
         super().__init__(why)
         self.status = status
         self.why = why
-        self.message = message or MESSAGES.get(status) or HTTPStatus(status).phrase
+        self.message = message or MESSAGES.get(status) or responses.get(status, "")
 
 
 class HttpApis:
@@ -205,24 +205,19 @@ class HttpApis:
         if route.authorization_type not in ("", "NONE", "AWS_IAM"):
             raise self._not_emulated(
                 trace,
-                f"{route.authorization_type} authorizers",
-                "Use AuthorizationType NONE and check the caller in the function.",
+                f"Route {route.key!r} has a {route.authorization_type} authorizer, which the local "
+                "cloud does not emulate. Use AuthorizationType NONE and check the caller in the "
+                "function.",
             )
         if route.authorization_type == "AWS_IAM":
-            self._warn(
-                trace, f"Route {route.key!r}: the local cloud does not check IAM signatures."
-            )
+            self._warn(trace, f"Route {route.key!r}: the local cloud checks no IAM signatures.")
         integration = api.integration_of(route)
         if integration is None:
             raise _Refusal(500, f"route {route.key!r} has no target; give it one in update_route()")
-        function = function_of(integration.uri, stage.settings.variables)
-        if integration.type != "AWS_PROXY" or function is None:
-            kind = integration.raw.get("IntegrationSubtype") or integration.type
-            raise self._not_emulated(
-                trace,
-                f"{kind} integrations ({integration.uri or 'no IntegrationUri'})",
-                "Use an AWS_PROXY integration with a Lambda function's ARN.",
-            )
+        try:
+            function = function_of(integration, stage.settings.variables)
+        except NotEmulated as error:
+            raise self._not_emulated(trace, str(error)) from None
         for mapping in ("RequestParameters", "ResponseParameters"):
             if integration.raw.get(mapping):
                 self._warn(trace, f"Route {route.key!r}: the local cloud ignores {mapping}.")
@@ -267,8 +262,7 @@ class HttpApis:
         stage = self._stage(api_id, name)
         return stage if stage is not None and stage.api.protocol is Protocol.HTTP else None
 
-    def _not_emulated(self, trace: Trace, what: str, instead: str) -> _Refusal:
-        message = f"The local cloud does not emulate {what} of HTTP APIs. {instead}"
+    def _not_emulated(self, trace: Trace, message: str) -> _Refusal:
         self._warn(trace, message)
         return _Refusal(501, "not emulated", message)
 

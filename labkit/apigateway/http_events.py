@@ -29,10 +29,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from labkit.apigateway.events import request_time
 from labkit.apigateway.http_message import HttpRequest, HttpResponse
 from labkit.apigateway.http_routes import Match
 from labkit.apigateway.model import Stage
+from labkit.apigateway.times import request_time
 from labkit.trace import HEADER, Trace
 
 Event = dict[str, Any]
