@@ -4,6 +4,7 @@
     ├── LabNotRunning        a call that needs the local cloud came before ``Lab.start()``
     ├── EnvironmentProblem   the machine lacks something (port, package, disk)
     ├── OrderProblem         an order file or order object is not an order
+    ├── HandlerProblem       a cell cannot become a function
     ├── PackageProblem       what is to be deployed cannot be packaged
     └── AwsError             what AWS would answer: a code, a message and an HTTP status
 
@@ -29,6 +30,14 @@ class EnvironmentProblem(LabError):
 
 class OrderProblem(LabError, ValueError):
     """An order is malformed; the message names the field."""
+
+
+class HandlerProblem(LabError):
+    """A cell cannot become a function; the message points at the line."""
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython shows this instead of the frames of its own machinery, which say nothing here.
+        return [f"{type(self).__name__}: {self}"]
 
 
 class PackageProblem(LabError, ValueError):
