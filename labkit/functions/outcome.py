@@ -113,12 +113,6 @@ def too_large() -> Outcome:
     return Outcome(payload.encode(), "Function.ResponseSizeTooLarge", "error")
 
 
-def not_json() -> Outcome:
-    """The runtime sent an answer that is not JSON; AWS's message is not verified."""
-    message = "The response of the function is not valid JSON"
-    return Outcome(_error("Runtime.InvalidResponse", message), "Runtime.InvalidResponse", "error")
-
-
 def _error(kind: str, message: str) -> bytes:
     return json.dumps({"errorType": kind, "errorMessage": message}).encode()
 

@@ -26,16 +26,19 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, Callable, NoReturn
+from typing import Any, NoReturn
 
 Handler = Callable[[Any, "Context"], Any]
 
 API = "/2018-06-01/runtime"
 NEXT = f"GET {API}/invocation/next HTTP/1.1\r\nHost: runtime\r\n\r\n".encode()
 NO_BREAK_SPACE = "\u00a0"
-ESCAPED_UNICODE = frozenset({"AWS_Lambda_python3.9", "AWS_Lambda_python3.10", "AWS_Lambda_python3.11"})
+ESCAPED_UNICODE = frozenset(
+    {"AWS_Lambda_python3.9", "AWS_Lambda_python3.10", "AWS_Lambda_python3.11"}
+)
 """Runtimes that answer in ASCII; the later ones leave Unicode characters as they are."""
 
 

@@ -35,7 +35,8 @@ import socket
 import sys
 import time
 import traceback
-from typing import Any, Callable, NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 PRESENT_ON_AWS = frozenset(sys.modules) | {logging.__name__, traceback.__name__}
 """Modules that AWS's runtime, too, has imported before it imports a handler."""
@@ -270,8 +271,8 @@ def become(message: dict[str, Any]) -> NoReturn:
     time.tzset()
     limit_memory(message["memory"] * MEGABYTE + data_size())
     sys.argv[:] = [os.path.join(runtime, "bootstrap.py")]
-    import bootstrap
-    import redirect
+    import bootstrap  # type: ignore[import-not-found]  # found on this process's path
+    import redirect  # type: ignore[import-not-found]
 
     redirect.install(message["endpoint"])
     bootstrap.prepare(folder, runtime)
@@ -312,7 +313,7 @@ def forget_shadowed(folder: str) -> None:
     ``queue.py`` must win over it here as it does there.
     """
     for entry in os.listdir(folder):
-        name = entry[:-3] if entry.endswith(".py") else entry
+        name = entry.removesuffix(".py")
         if name in sys.modules and name not in PRESENT_ON_AWS:
             for loaded in [m for m in sys.modules if m == name or m.startswith(name + ".")]:
                 del sys.modules[loaded]

@@ -20,7 +20,9 @@ def endpoint() -> str | None:
     if not configuration:
         return None
     try:
-        with open(os.path.join(os.path.dirname(configuration), "endpoint"), encoding="utf-8") as file:
+        with open(
+            os.path.join(os.path.dirname(configuration), "endpoint"), encoding="utf-8"
+        ) as file:
             return file.read().strip() or None
     except OSError:
         return None
