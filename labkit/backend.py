@@ -11,6 +11,9 @@ each other behind our back (Lambda asks IAM, Logs calls Lambda, S3 calls SNS), a
 pure Python: the interpreter runs one call at a time in any case.  A function that runs, and a
 state machine that waits, holds no lock.
 
+Step Functions is moto's interpreter of the States Language with :data:`REPLACEMENTS`: one table of
+what is put in the place of which part of moto, and why.
+
 Not emulated here: what moto itself lacks.  It is answered with ``NotImplemented`` (501) and a
 sentence that says so.
 """
@@ -18,17 +21,39 @@ sentence that says so.
 from __future__ import annotations
 
 import asyncio
+import base64
+import contextvars
+import functools
 import hashlib
+import importlib
+import inspect
+import io
 import json
+import logging
+import os
 import re
+import sys
 import threading
+import time
+import types
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Protocol
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
+from xml.sax.saxutils import escape
 
+import boto3
+import botocore.session
 import moto.backend_index
 import moto.backends
+from botocore import xform_name
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.config import Config
+from botocore.exceptions import ClientError
 from moto.core.base_backend import BackendDict
 from moto.core.config import default_user_config
 from moto.core.model_instances import reset_model_data
@@ -41,14 +66,37 @@ from labkit.apigateway import model
 from labkit.clock import Clock
 from labkit.errors import AwsError
 from labkit.eventlog import EventLog
-from labkit.faults import Faults
+from labkit.faults import Action, Faults
 from labkit.functions.model import FunctionConfiguration
-from labkit.trace import Trace
+from labkit.states import api_call, definition, errors, history, jsonata, resources, running
+from labkit.trace import HEADER, Trace
 from labkit.wire import LOCAL_ACCOUNT, AwsRequest, AwsResponse, Headers
 
 THREADS = 4
 """Threads that make calls for the event loop; more than one, so that a call that waits (SQS's long
 polling) does not hold up the others."""
+
+LONGEST_END = 2.0
+"""Seconds that :meth:`Backend.close` waits for the threads of executions.  One that waits for a
+function's answer ends with the function."""
+
+SAMPLE = {
+    "StartAt": "A",
+    "States": {
+        "A": {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::lambda:invoke",
+            "Parameters": {"FunctionName": "f", "Payload.$": "$"},
+            "ResultPath": "$.a",
+            "Retry": [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 1}],
+            "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "B"}],
+            "Next": "B",
+        },
+        "B": {"Type": "Choice", "Choices": [{"Variable": "$.a", "IsPresent": True, "Next": "C"}]},
+        "C": {"Type": "Succeed"},
+    },
+}
+"""A definition that takes the grammar's tables through their first, slow use."""
 
 AMAZON_HOST = re.compile(r"(^|\.)amazonaws\.com(\.cn)?$")
 
@@ -102,11 +150,17 @@ class Backend:
         self._dispatch = dispatch or self.call
         self._call_api = call_api
         self._lock = threading.RLock()
+        self._closed = False
+        self._runs: dict[str, running.Run] = {}
+        self._clients: dict[tuple[str, str, str], Any] = {}
         self._handlers: dict[str, list[tuple[re.Pattern[str], Callable[..., Any]]]] = {}
         self._functions: dict[tuple[str, str, str], FunctionConfiguration | None] = {}
         self._credentials: dict[tuple[str, str], dict[str, str]] = {}
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="labkit-moto")
+        global _here
+        _here = self
         default_user_config["stepfunctions"] = {"execute_state_machine": True}
+        _replace("moto.core")
         self.reset()
 
     # Calls
@@ -124,19 +178,19 @@ class Backend:
         try:
             return self._call(request)
         except AwsError as error:
-            return AwsResponse.error(error)
+            return _error(request, error)
         except NotImplementedError as error:
             message = (
                 f"The local cloud does not emulate this call to {request.service} "
-                f"({error or request.operation or request.path}). It works on AWS only."
+                f"({str(error) or request.operation or request.path}). It works on AWS only."
             )
             self._log.append("cloud.warning", request.trace, message=message)
-            return AwsResponse.error(AwsError("NotImplemented", message, 501))
+            return _error(request, AwsError("NotImplemented", message, 501))
         except Exception as error:
             what = request.operation or f"{request.method} {request.path}"
             message = f"The local cloud failed at {request.service} {what}: {error!r}"
             self._log.append("cloud.error", request.trace, message=message, detail=_where(error))
-            return AwsResponse.error(AwsError("InternalFailure", message, 500))
+            return _error(request, AwsError("InternalFailure", message, 500))
 
     async def answer(self, request: AwsRequest) -> AwsResponse:
         """:meth:`call`, from the event loop and without holding it up."""
@@ -147,12 +201,13 @@ class Backend:
         if not AMAZON_HOST.search(host):
             host = f"{request.service}.{request.region}.amazonaws.com"
         url = f"https://{host}{request.path}"
-        handler = self._handler(request.service, host, url)
+        handler = self._handler(host, url)
         if request.query:
             url = f"{url}?{request.query}"
         moto_request = Request.from_primitives(
             request.method, url, {**request.headers, "Host": host}, request.body
         )
+        _caller.set(request.trace)
         with self._lock:
             try:
                 status, headers, body = handler(moto_request, url, moto_request.headers)
@@ -164,15 +219,16 @@ class Backend:
         sent = Headers((name, str(value)) for name, value in headers.items() if name != "status")
         return AwsResponse(int(status), sent, body.encode() if isinstance(body, str) else body)
 
-    def _handler(self, service: str, host: str, url: str) -> Callable[..., Any]:
-        handlers = self._handlers.get(host)
-        if handlers is None:
-            with self._lock:
-                handlers = self._handlers[host] = _handlers(host)
-        for pattern, handler in handlers:
+    def _handler(self, host: str, url: str) -> Callable[..., Any]:
+        for pattern, handler in self._handlers.get(host) or self._find(host):
             if pattern.match(url):
                 return handler
         raise NotImplementedError(f"no handler for {url}")
+
+    def _find(self, host: str) -> list[tuple[re.Pattern[str], Callable[..., Any]]]:
+        with self._lock:
+            found = self._handlers[host] = _handlers(host)
+            return found
 
     # API Gateway
 
@@ -291,9 +347,13 @@ class Backend:
     # Life
 
     def warm(self) -> None:
-        """Load what the first calls need; slow (a few hundred ms), meant for a thread of its own."""
-        for name in ("dynamodb", "iam", "sts", "awslambda", "logs", "apigatewayv2"):
-            _backends(name)
+        """Load what the first calls need; takes most of a second, meant for a thread of its own."""
+        for service in ("dynamodb", "lambda", "states", "apigateway", "logs", "iam"):
+            self._find(f"{service}.us-east-1.amazonaws.com")
+        parser = importlib.import_module(f"{ASL}.parse.asl_parser")
+        parser.AmazonStateLanguageParser.parse(json.dumps(SAMPLE))
+        for service in ("lambda", "dynamodb"):
+            self.client(service, "us-east-1", LOCAL_ACCOUNT)
 
     def seed(self, seed: int) -> None:
         """Make the ids that moto gives out reproducible."""
@@ -301,21 +361,192 @@ class Backend:
             mock_random.seed(seed)
 
     def reset(self) -> None:
-        """Forget everything: all services, all accounts."""
+        """Forget everything: all services, all accounts.  Executions are stopped."""
+        self._stop_executions()
         with self._lock:
             BackendDict.reset()
             reset_model_data()
             self._functions.clear()
             self._credentials.clear()
+            self._clients.clear()
 
     def close(self) -> None:
         """End all executions and all threads.  Safe to call twice."""
+        self._closed = True
+        self._stop_executions()
         self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _stop_executions(self) -> None:
+        runs = list(self._runs.values())
+        self._runs.clear()
+        for run in runs:
+            run.stop()
+        deadline = time.monotonic() + LONGEST_END
+        for run in runs:
+            for thread in list(run.threads):
+                if thread is not threading.current_thread():
+                    threading.Thread.join(thread, max(0.0, deadline - time.monotonic()))
+
+    # Step Functions: what the replacements in moto's interpreter ask for
+
+    def client(self, service: str, region: str, account: str) -> Any:
+        """A boto3 client whose calls are answered by ``dispatch``, without a network.
+
+        Args:
+            service: botocore's name.
+            region: such as ``us-east-1``.
+            account: the account that calls.
+        """
+        key = (service, region, account)
+        if key not in self._clients:
+            keys = self.credentials(account, f"arn:aws:iam::{account}:role/labkit-states")
+            made = _session().create_client(
+                service,
+                region_name=region,
+                aws_access_key_id=keys["AccessKeyId"],
+                aws_secret_access_key=keys["SecretAccessKey"],
+                aws_session_token=keys["SessionToken"],
+                config=Config(  # type: ignore[call-arg]
+                    parameter_validation=False,
+                    retries={"total_max_attempts": 1, "mode": "standard"},
+                    ignore_configured_endpoint_urls=True,
+                ),
+            )
+            prefix = made.meta.service_model.endpoint_prefix
+            send: Any = functools.partial(self._send, service=prefix, region=region)
+            made.meta.events.register("before-send", send)
+            self._clients[key] = made
+        return self._clients[key]
+
+    def _send(self, request: Any, *, service: str, region: str, **_: Any) -> AWSResponse:
+        url = urlsplit(request.url)
+        headers = Headers({"Host": url.netloc})
+        for name, value in request.headers.items():
+            headers[name] = value.decode() if isinstance(value, bytes) else str(value)
+        trace = _trace.get()
+        if trace:
+            headers[HEADER] = trace.header
+        body = request.body or b""
+        body = body.encode() if isinstance(body, str) else body
+        sent = AwsRequest(
+            method=request.method,
+            service=service,
+            region=region,
+            path=url.path or "/",
+            query=url.query,
+            headers=headers,
+            body=body if isinstance(body, bytes) else body.read(),
+        )
+        answer = self._dispatch(sent)
+        http_headers = HTTPHeaders()
+        for name, value in answer.headers.items():
+            http_headers[name] = value
+        return AWSResponse(request.url, answer.status, http_headers, _Raw(answer.body))
+
+    def call_api(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """The task ``apigateway:invoke``.
+
+        Args:
+            parameters: the task's parameters.
+
+        Raises:
+            ApiCallError: the parameters are wrong, or the answer is not 2xx.
+        """
+        if self._call_api is None:
+            raise api_call.ApiCallError("ApiGateway.UnknownHostException", "No API can be reached.")
+        asked = api_call.request_of(parameters)
+        try:
+            answer = self._call_api(
+                asked.host,
+                asked.path,
+                asked.method,
+                asked.query,
+                asked.headers,
+                asked.body,
+                _trace.get(),
+            )
+        except AwsError as error:
+            raise api_call.ApiCallError(f"ApiGateway.{error.code}", error.message) from error
+        return api_call.result_of(answer.status, answer.headers.items(), answer.body)
+
+    def begin(self, arn: str, machine: str) -> running.Run:
+        """Note that an execution begins, in the trace of the call that started it."""
+        trace = _caller.get() or Trace.new()
+        event = self._log.append(
+            "execution.started", trace, execution=arn, name=arn.rpartition(":")[2], machine=machine
+        )
+        trace = trace.after(event.seq)
+        run = running.Run(
+            arn, machine, self._clock, trace, functools.partial(self._failed, arn, trace)
+        )
+        self._runs[arn] = run
+        return run
+
+    def run(self, arn: str) -> running.Run | None:
+        """An execution that runs."""
+        return self._runs.get(arn)
+
+    def end(self, run: running.Run) -> None:
+        """Note that an execution's status is final, and let go of it."""
+        self._runs.pop(run.arn, None)
+        status, error = run.outcome
+        run.done.set()
+        run.stop()
+        self._log.append(
+            "execution.ended", run.trace, execution=run.arn, status=status, error=error
+        )
+
+    def happened(self, run: running.Run, type_: str, details: Mapping[str, Any] | None) -> None:
+        """Write a history event to the log, as far as the log shows it."""
+        entry = history.log_entry(type_, details, _state.get())
+        if entry is None:
+            return
+        kind, data = entry
+        if kind == "execution.ended":
+            run.outcome = (data["status"], data["error"])
+            run.trace = _trace.get() or run.trace
+            return
+        entered = kind == "state.entered"
+        cause = (_trace.get() if entered else _entered.get()) or run.trace
+        event = self._log.append(kind, cause, execution=run.arn, **data)
+        if entered:
+            _state.set(data["state"])
+            _entered.set(cause.after(event.seq))
+        if kind != "task.failed":
+            _trace.set(cause.after(event.seq))
+
+    def strike(self, run: running.Run, state: str) -> AwsError | None:
+        """Ask the fault seam at ``state.enter``; a delay is waited for here."""
+        fault = self._faults.strike("state.enter", _trace.get(), state=state, machine=run.machine)
+        if fault is None:
+            return None
+        if fault.action is Action.DELAY:
+            running.pause(fault.seconds * self._clock.speed)
+            return None
+        return AwsError(fault.code, "A fault that was set struck here.", fault.status)
+
+    def _failed(self, arn: str, trace: Trace, error: BaseException) -> None:
+        if not self._closed:
+            message = f"The execution {arn} failed in the local cloud: {error!r}"
+            self._log.append("cloud.error", trace, message=message, detail=_where(error))
 
 
 def _backends(service: str) -> Any:
     """All of a service's state: by account, then by region (``aws`` for services without one)."""
+    package = PACKAGES.get(service, service)
+    if package not in _ready:
+        if package == "stepfunctions":
+            _load_interpreter()
+        moto.backends.get_backend(service)  # type: ignore[call-overload]
+        _replace(f"moto.{package}")
+        _ready.add(package)
     return moto.backends.get_backend(service)  # type: ignore[call-overload]
+
+
+PACKAGES = {"lambda": "awslambda"}
+"""moto's packages that are not called as their service."""
+
+_ready: set[str] = set()
 
 
 def _handlers(host: str) -> list[tuple[re.Pattern[str], Callable[..., Any]]]:
@@ -359,6 +590,17 @@ def _urls(name: str) -> list[tuple[re.Pattern[str], Callable[..., Any]]]:
 def _all(name: str) -> Iterable[Any]:
     """All of a service's backends, of every account and region."""
     return [backend for _, _, backend in _backends(name).iter_backends()]
+
+
+def _error(request: AwsRequest, error: AwsError) -> AwsResponse:
+    """An error in the form that the request's protocol has."""
+    if not request.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
+        return AwsResponse.error(error)
+    body = (
+        f"<ErrorResponse><Error><Type>Sender</Type><Code>{escape(error.code)}</Code>"
+        f"<Message>{escape(error.message)}</Message></Error></ErrorResponse>"
+    )
+    return AwsResponse(error.status, Headers({"Content-Type": "text/xml"}), body.encode())
 
 
 def _where(error: BaseException) -> str:
@@ -477,3 +719,1040 @@ def _function(ref: str, account: str, region: str) -> FunctionConfiguration | No
         reserved_concurrency=None if reserved is None else int(reserved),
         log_group=found.logs_group_name,
     )
+
+
+# What is replaced in moto
+
+_here: Backend
+"""The backend of this process.  moto's objects do not know it; the replacements need it."""
+
+_caller: ContextVar[Trace | None] = ContextVar("caller", default=None)
+"""The trace of the AWS call that this thread answers."""
+
+_trace: ContextVar[Trace | None] = ContextVar("trace", default=None)
+"""In an execution's thread: its trace, with the event that causes what comes next."""
+
+_entered: ContextVar[Trace | None] = ContextVar("entered", default=None)
+"""The same, with the event by which the present state was entered."""
+
+_state: ContextVar[str] = ContextVar("state", default="")
+"""The present state's name."""
+
+PARSER = "moto.stepfunctions.parser"
+ASL = f"{PARSER}.asl"
+STATE = f"{ASL}.component.state"
+TASK = f"{STATE}.exec.state_task"
+
+logging.getLogger("moto").addHandler(logging.NullHandler())  # what went wrong is in the event log
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """Something of moto's that is replaced.
+
+    Attributes:
+        module: where it is.
+        name: its name there, such as ``Stage.to_json``.
+        by: given the original, returns what stands in its place.
+        why: the reason.
+    """
+
+    module: str
+    name: str
+    by: Callable[[Any], Any]
+    why: str
+
+
+def _session_without_files(_: Any = None) -> Any:
+    return classmethod(lambda cls: boto3.Session(botocore_session=_session()))
+
+
+@functools.lru_cache(maxsize=1)
+def _session() -> botocore.session.Session:
+    """A botocore session that reads neither the student's files nor a profile."""
+    return botocore.session.Session(
+        session_vars={
+            "profile": (None, None, None, None),
+            "config_file": (None, None, os.devnull, None),
+            "credentials_file": (None, None, os.devnull, None),
+        }
+    )
+
+
+class _Raw(io.BytesIO):
+    """A body as botocore reads it from urllib3."""
+
+    def stream(self, amt: int | None = None, **_: Any) -> Iterable[bytes]:
+        while part := self.read(amt):
+            yield part
+
+
+def _threads(original: Any) -> Any:
+    """The ``threading`` module with an execution's threads and events."""
+    members = {**vars(original), "Thread": running.Thread, "Event": running.Event}
+    return types.SimpleNamespace(**members)
+
+
+def _time(original: Any) -> Any:
+    return types.SimpleNamespace(**{**vars(original), "sleep": running.pause})
+
+
+def _client_for(_: Any) -> Any:
+    def boto_client_for(region: str, service: str, state_credentials: Any = None) -> Any:
+        run = running.current.get()
+        account = run.arn.split(":")[4] if run else LOCAL_ACCOUNT
+        return _here.client(service, region, account)
+
+    return boto_client_for
+
+
+# -- an execution's life
+
+
+def _start_execution(original: Any) -> Any:
+    def start_execution(
+        self: Any,
+        state_machine_arn: str,
+        name: str | None = None,
+        execution_input: str | None = None,
+        trace_header: str | None = None,
+    ) -> Any:
+        machine = self.describe_state_machine(state_machine_arn)
+        if name is not None:
+            _check_name(name)
+        name = name or str(mock_random.uuid4())
+        text = "{}" if execution_input is None else execution_input
+        _check_input(text)
+        existing = machine._handle_name_input_idempotency(name, text)
+        if existing is not None:
+            return existing
+        arn = (
+            f"arn:{self.partition}:states:{self.region_name}:{self.account_id}"
+            f":execution:{machine.name}:{name}"
+        )
+        run = _here.begin(arn, machine.name)
+
+        def start() -> Any:
+            running.current.set(run)
+            _trace.set(run.trace)
+            return original(self, state_machine_arn, name, text, trace_header)
+
+        return contextvars.copy_context().run(start)
+
+    return start_execution
+
+
+_FORBIDDEN_IN_NAME = re.compile(r"[\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]")
+
+
+def _check_name(name: str) -> None:
+    """``Name`` of StartExecution: 1 to 80 characters, without those that the API reference lists."""
+    if not 1 <= len(name) <= 80 or _FORBIDDEN_IN_NAME.search(name):
+        raise AwsError("InvalidName", f"Invalid Name: '{name}'")
+
+
+def _check_input(text: str) -> None:
+    if len(text.encode()) > errors.LARGEST_PAYLOAD:
+        raise AwsError(
+            "InvalidExecutionInput",
+            f"Invalid State Machine Execution Input: 'The input is longer than "
+            f"{errors.LARGEST_PAYLOAD} bytes'",
+        )
+    try:
+        json.loads(text)
+    except ValueError as error:
+        raise AwsError(
+            "InvalidExecutionInput", f"Invalid State Machine Execution Input: '{error}'"
+        ) from error
+
+
+def _create_state_machine(original: Any) -> Any:
+    @functools.wraps(original)
+    def create_state_machine(self: Any, name: str, definition: str, *args: Any, **kw: Any) -> Any:
+        _check_name(name)
+        for machine in self.state_machines:
+            if machine.name == name and (
+                machine.definition != definition
+                or machine.type != (kw.get("sm_type") or "STANDARD")
+            ):
+                raise AwsError(
+                    "StateMachineAlreadyExists", f"State Machine Already Exists: '{machine.arn}'"
+                )
+        return original(self, name, definition, *args, **kw)
+
+    return create_state_machine
+
+
+def _validate_definition(original: Any) -> Any:
+    def validate(definition: str) -> None:
+        _check_definition(definition)
+        try:
+            original(definition)
+        except HTTPException as error:
+            text = str(getattr(error, "message", error))
+            found = [f"SCHEMA_VALIDATION_FAILED: {text}"]
+            raise AwsError("InvalidDefinition", _invalid(found)) from error
+
+    return validate
+
+
+_invalid = definition.message
+
+
+def _check_definition(text: str) -> None:
+    found = definition.problems(text)
+    if found:
+        raise AwsError("InvalidDefinition", definition.message(found))
+
+
+def _execution_logic(original: Any) -> Any:
+    def execution_logic(self: Any) -> None:
+        run = running.current.get()
+        try:
+            original(self)
+        except Exception as error:
+            if run is None:
+                raise
+            run.failed(error)
+            execution = self._execution_communication.execution
+            execution.exec_status = _enum("ExecutionStatus").FAILED
+            execution.error, execution.cause = errors.RUNTIME, str(error)
+            execution.stop_date = datetime.now(UTC)
+            run.outcome = ("FAILED", errors.RUNTIME)
+            _here.end(run)
+
+    return execution_logic
+
+
+def _terminated(original: Any) -> Any:
+    def terminated(self: Any) -> None:
+        run = running.current.get()
+        if run:
+            run.ended.wait(LONGEST_END)  # the history is complete when the status is final
+        original(self)
+        execution = self.execution
+        state = execution.exec_worker.env.program_state()
+        if execution.status == "ABORTED":
+            execution.error, execution.cause = state.error, state.cause
+        sys.modules[f"{PARSER}.utils"].TMP_THREADS.clear()
+        if run:
+            _here.end(run)
+
+    return terminated
+
+
+def _set_timed_out(original: Any) -> Any:
+    def set_timed_out(self: Any) -> None:
+        original(self)
+        run = running.current.get()
+        if run:
+            run.stop()
+
+    return set_timed_out
+
+
+def _environment(original: Any) -> Any:
+    def environment(self: Any) -> Any:
+        made = original(self)
+        execution = made.states.context_object.context_object_data["Execution"]
+        execution["StartTime"] = _timestamp(execution["StartTime"])
+        execution["RedriveCount"] = 0
+        return made
+
+    return environment
+
+
+def _timestamp(moment: Any) -> str:
+    """A time in the context object: ``2026-11-24T08:00:00.000Z``."""
+    if isinstance(moment, str):
+        moment = datetime.fromisoformat(moment)
+    return str(moment.astimezone(UTC).isoformat(timespec="milliseconds")).replace("+00:00", "Z")
+
+
+def _add_event(original: Any) -> Any:
+    def add_event(
+        self: Any, context: Any, event_type: Any, event_details: Any = None, *args: Any, **kw: Any
+    ) -> int:
+        run = running.current.get()
+        if run is None:
+            return int(original(self, context, event_type, event_details, *args, **kw))
+        if run.ended.is_set():  # a branch that had not heard of the end yet
+            return int(context.last_published_event_id)
+        type_ = str(getattr(event_type, "value", event_type))
+        number = int(original(self, context, event_type, event_details, *args, **kw))
+        _here.happened(run, type_, event_details)
+        if type_.endswith(history.ENTERED):
+            run.begun.set()
+        if type_ in history.ENDS:
+            run.ended.set()
+        return number
+
+    return add_event
+
+
+def _eval_state_body(original: Any) -> Any:
+    def eval_body(self: Any, env: Any) -> None:
+        try:
+            original(self, env)
+        except running.Stopped:
+            if env.is_running():
+                env.set_stop(stop_date=datetime.now(UTC), error=None, cause=None)
+
+    return eval_body
+
+
+def _eval_state_input(original: Any) -> Any:
+    def eval_state_input(self: Any, env: Any) -> None:
+        state = env.states.context_object.context_object_data["State"]
+        state["EnteredTime"] = _timestamp(state["EnteredTime"])
+        if not hasattr(self, "retry"):  # a Task, Parallel or Map is struck at each attempt
+            _strike(self, env)
+        original(self, env)
+
+    return eval_state_input
+
+
+def _evaluate_with_timeout(original: Any) -> Any:
+    def evaluate(self: Any, env: Any) -> None:
+        context = env.states.context_object
+        if context.context_object_data["State"]["RetryCount"] and (
+            "Task" in context.context_object_data
+        ):
+            env.callback_pool_manager.add(context.update_task_token())
+        _strike(self, env)
+        original(self, env)
+
+    return evaluate
+
+
+def _strike(state: Any, env: Any) -> None:
+    run = running.current.get()
+    error = _here.strike(run, state.name) if run else None
+    if error:
+        raise _failure(env, error.code, error.message)
+
+
+def _failure(
+    env: Any, error: str, cause: str, *, event: str = "TaskFailed", **details: Any
+) -> Exception:
+    """Moto's exception for a state that fails."""
+    made: Exception = _class("FailureEventException")(
+        failure_event=_failure_event(env, error, cause, event=event, **details)
+    )
+    return made
+
+
+def _failure_event(
+    env: Any, error: str, cause: str, *, event: str = "TaskFailed", **details: Any
+) -> Any:
+    member = event[:1].lower() + event[1:] + "EventDetails"
+    return _class("FailureEvent")(
+        env=env,
+        error_name=_error_name(error),
+        event_type=getattr(_enum("HistoryEventType"), event),
+        event_details={member: {"error": error, "cause": cause, **details}},
+    )
+
+
+def _error_name(name: str) -> Any:
+    names = sys.modules[f"{ASL}.component.common.error_name.states_error_name"]
+    types_ = sys.modules[f"{ASL}.component.common.error_name.states_error_name_type"]
+    try:
+        return names.StatesErrorName(types_.StatesErrorNameType.from_name(name))
+    except ValueError:
+        custom = sys.modules[f"{ASL}.component.common.error_name.custom_error_name"]
+        return custom.CustomErrorName(name)
+
+
+def _class(name: str) -> Any:
+    return getattr(sys.modules[f"{ASL}.component.common.error_name.failure_event"], name)
+
+
+def _enum(name: str) -> Any:
+    return getattr(sys.modules[f"{PARSER}.api"], name)
+
+
+# -- errors, limits and queries
+
+
+def _error_equals(_: Any) -> Any:
+    def eval_body(self: Any, env: Any) -> None:
+        raised = env.stack.pop()
+        names = [raised.error_name]
+        if getattr(raised, "missed_heartbeat", False):
+            names.append(errors.HEARTBEAT_TIMEOUT)
+        wanted = [name.error_name for name in self.error_names]
+        env.stack.append(errors.matches(wanted, *(name for name in names if name)))
+
+    return eval_body
+
+
+def _task_error(original: Any) -> Any:
+    def from_error(self: Any, env: Any, ex: Exception) -> Any:
+        event = original(self, env, ex)
+        if type(ex).__name__ == "HeartbeatTimeoutError":
+            event.error_name.missed_heartbeat = True
+        return event
+
+    return from_error
+
+
+def _own_errors_only(original: Any) -> Any:
+    """For tasks that call any exception an error of their service, time-outs included."""
+
+    def from_error(self: Any, env: Any, ex: Exception) -> Any:
+        if isinstance(ex, (TimeoutError, _class("FailureEventException"))):
+            base = sys.modules[f"{TASK}.state_task"].StateTask
+            return base._from_error(self, env=env, ex=ex)
+        return original(self, env, ex)
+
+    return from_error
+
+
+def _lambda_error(original: Any) -> Any:
+    def from_error(self: Any, env: Any, ex: Exception) -> Any:
+        optimised = hasattr(self.resource, "service_name")
+        event = "TaskFailed" if optimised else "LambdaFunctionFailed"
+        where = {"resource": "invoke", "resourceType": "lambda"} if optimised else {}
+        if type(ex).__name__ == "LambdaFunctionErrorException":
+            payload = str(getattr(ex, "payload", ""))
+            try:
+                error = str(json.loads(payload)["errorType"])
+            except (ValueError, KeyError, TypeError):
+                cause = (
+                    "The cause could not be determined because Lambda did not return an error "
+                    f"type. Returned payload: {payload}"
+                )
+                return _failure_event(env, "Lambda.Unknown", cause, event=event, **where)
+            return _failure_event(env, error, payload, event=event, **where)
+        if isinstance(ex, ClientError) and not optimised:
+            about = ex.response["Error"]
+            return _failure_event(env, f"Lambda.{about['Code']}", about["Message"], event=event)
+        return original(self, env, ex)
+
+    return from_error
+
+
+def _within_quota(_: Any) -> Any:
+    def is_within_size_quota(value: Any) -> bool:
+        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)
+        return len(text.encode()) <= errors.LARGEST_PAYLOAD
+
+    return is_within_size_quota
+
+
+def _choice(original: Any) -> Any:
+    def eval_state(self: Any, env: Any) -> None:
+        try:
+            original(self, env)
+        except RuntimeError as error:
+            if not str(error.args[0]).startswith("No branching option"):
+                raise
+            cause = "Failed to transition out of the state. No choice rule matched."
+            raise _failure(env, "States.NoChoiceMatched", cause, event="ExecutionFailed") from error
+
+    return eval_state
+
+
+def _variables(env: Any) -> dict[str, Any]:
+    store = env.variable_store
+    return {**store._outer_scope, **store._inner_scope}
+
+
+def _jsonata(env: Any, expression: str) -> Any:
+    try:
+        return jsonata.evaluate(expression, env.states._states_data, _variables(env))
+    except jsonata.JsonataError as error:
+        failure: Any = _failure(
+            env, errors.QUERY_EVALUATION_ERROR, str(error), event="EvaluationFailed"
+        )
+        env.event_manager.add_event(
+            context=env.event_history_context,
+            event_type=_enum("HistoryEventType").EvaluationFailed,
+            event_details={
+                "evaluationFailedEventDetails": failure.get_evaluation_failed_event_details()
+            },
+        )
+        raise failure from error
+
+
+def _eval_jsonata(_: Any) -> Any:
+    def eval_body(self: Any, env: Any) -> None:
+        env.stack.append(_jsonata(env, self.expression))
+
+    return eval_body
+
+
+_VARIABLE = re.compile(r"^\$(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<path>.*)$", re.DOTALL)
+
+
+def _eval_variable(_: Any) -> Any:
+    def eval_body(self: Any, env: Any) -> None:
+        if self.query_language_mode.name == "JSONata":
+            env.stack.append(_jsonata(env, self.expression))
+            return
+        found = _VARIABLE.match(self.expression)
+        if not found:
+            raise _failure(env, errors.RUNTIME, f"{self.expression} names no variable.")
+        value = env.variable_store.get(found["name"])
+        if found["path"]:
+            extract = sys.modules[f"{ASL}.utils.json_path"].extract_json
+            value = extract(f"${found['path']}", value)
+        env.stack.append(json.loads(json.dumps(value)))
+
+    return eval_body
+
+
+def _wait_interval(_: Any) -> Any:
+    def wait_interval(self: Any, env: Any, wait_seconds: float) -> None:
+        running.pause(wait_seconds)
+
+    return wait_interval
+
+
+# -- tasks
+
+
+def _call_api_task(_: Any) -> Any:
+    def eval_service_task(
+        self: Any,
+        env: Any,
+        resource_runtime_part: Any,
+        normalised_parameters: dict[str, Any],
+        state_credentials: Any,
+    ) -> None:
+        env.stack.append(_here.call_api(normalised_parameters))
+
+    return eval_service_task
+
+
+def _call_api_error(original: Any) -> Any:
+    def from_error(self: Any, env: Any, ex: Exception) -> Any:
+        if isinstance(ex, api_call.ApiCallError):
+            return _failure_event(
+                env, ex.error, ex.cause, resource="invoke", resourceType="apigateway"
+            )
+        callback = sys.modules[f"{TASK}.service.state_task_service_callback"]
+        return callback.StateTaskServiceCallback._from_error(self, env=env, ex=ex)
+
+    return from_error
+
+
+def _boto_service(original: Any) -> Any:
+    def get_boto_service_name(self: Any, boto_service_name: str | None = None) -> str:
+        return resources.botocore_name(original(self, boto_service_name))
+
+    return get_boto_service_name
+
+
+def _boto_action(_: Any) -> Any:
+    def get_boto_service_action(self: Any, service_action_name: str | None = None) -> str:
+        return xform_name(service_action_name or self.resource.api_action)
+
+    return get_boto_service_action
+
+
+# -- Step Functions' API
+
+
+def _execution(response: Any) -> Any:
+    return response.stepfunction_backend.describe_execution(response._get_param("executionArn"))
+
+
+def _result(data: Mapping[str, Any]) -> Any:
+    return sys.modules["moto.core.responses"].ActionResult(dict(data))
+
+
+def _described(execution: Any) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "executionArn": execution.execution_arn,
+        "stateMachineArn": execution.state_machine_arn,
+        "name": execution.name,
+        "status": execution.status,
+        "startDate": execution.start_date,
+    }
+    if execution.status != "RUNNING":
+        described["stopDate"] = execution.stop_date
+    return described
+
+
+def _describe_execution(_: Any) -> Any:
+    def describe_execution(self: Any) -> Any:
+        execution = _execution(self)
+        described = _described(execution)
+        described |= {"input": execution.execution_input, "inputDetails": {"included": True}}
+        described["redriveCount"] = 0
+        if execution.status == "SUCCEEDED":
+            described["output"] = json.dumps(execution.output, separators=(",", ":"))
+            described["outputDetails"] = {"included": True}
+        for name in ("error", "cause"):
+            if getattr(execution, name) is not None:
+                described[name] = getattr(execution, name)
+        return _result(described)
+
+    return describe_execution
+
+
+def _list_executions(_: Any) -> Any:
+    def list_executions(self: Any) -> Any:
+        found, token = self.stepfunction_backend.list_executions(
+            self._get_param("stateMachineArn"),
+            status_filter=self._get_param("statusFilter"),
+            max_results=self._get_int_param("maxResults"),
+            next_token=self._get_param("nextToken"),
+        )
+        return _result({"executions": [_described(one) for one in found], "nextToken": token})
+
+    return list_executions
+
+
+def _stop_execution(_: Any) -> Any:
+    def stop_execution(self: Any) -> Any:
+        execution = _execution(self)
+        run = _here.run(execution.execution_arn)
+        if run and execution.status == "RUNNING":
+            run.begun.wait(LONGEST_END)
+            execution.stop(
+                stop_date=datetime.now(UTC),
+                error=self._get_param("error"),
+                cause=self._get_param("cause"),
+            )
+            run.stop()
+            run.done.wait(LONGEST_END)
+        return _result({"stopDate": execution.stop_date or datetime.now(UTC)})
+
+    return stop_execution
+
+
+def _get_execution_history(_: Any) -> Any:
+    def get_execution_history(self: Any) -> Any:
+        events = _execution(self).to_history_output()["events"]
+        if self._get_bool_param("reverseOrder"):
+            events.reverse()
+        if self._get_bool_param("includeExecutionData") is False:
+            events = [_without_data(event) for event in events]
+        size = self._get_int_param("maxResults") or 100
+        token = self._get_param("nextToken")
+        try:
+            first = int(base64.b64decode(token)) if token else 0
+        except ValueError as error:
+            raise AwsError("InvalidToken", f"Invalid Token: '{token}'") from error
+        page: dict[str, Any] = {"events": events[first : first + size]}
+        if first + size < len(events):
+            page["nextToken"] = base64.b64encode(str(first + size).encode()).decode()
+        return _result(page)
+
+    return get_execution_history
+
+
+def _without_data(event: Mapping[str, Any]) -> dict[str, Any]:
+    hidden = {"input", "output", "inputDetails", "outputDetails"}
+    return {
+        name: {n: v for n, v in value.items() if n not in hidden}
+        if isinstance(value, dict)
+        else value
+        for name, value in event.items()
+    }
+
+
+def _describe_machine_of(_: Any) -> Any:
+    def describe_state_machine_for_execution(self: Any) -> Any:
+        machine = _execution(self).state_machine
+        return _result(
+            {
+                "stateMachineArn": machine.arn,
+                "name": machine.name,
+                "definition": machine.definition,
+                "roleArn": machine.roleArn,
+                "updateDate": machine.update_date,
+                "loggingConfiguration": machine.loggingConfiguration,
+                "tracingConfiguration": machine.tracingConfiguration,
+                "encryptionConfiguration": machine.encryptionConfiguration,
+            }
+        )
+
+    return describe_state_machine_for_execution
+
+
+def _send_task_failure(_: Any) -> Any:
+    def send_task_failure(self: Any) -> Any:
+        _checked_token(self)
+        self.stepfunction_backend.send_task_failure(
+            self._get_param("taskToken"),
+            error=self._get_param("error"),
+            cause=self._get_param("cause"),
+        )
+        return _result({})
+
+    return send_task_failure
+
+
+def _send_task_success(_: Any) -> Any:
+    def send_task_success(self: Any) -> Any:
+        output = self._get_param("output")
+        try:
+            json.loads(output)
+        except (ValueError, TypeError) as error:
+            message = f"Invalid Output: 'Invalid JSON in output: {error}'"
+            raise AwsError("InvalidOutput", message) from error
+        _checked_token(self)
+        self.stepfunction_backend.send_task_success(self._get_param("taskToken"), output)
+        return _result({})
+
+    return send_task_success
+
+
+def _send_task_heartbeat(original: Any) -> Any:
+    def send_task_heartbeat(self: Any) -> Any:
+        _checked_token(self)
+        return original(self)
+
+    return send_task_heartbeat
+
+
+def _checked_token(response: Any) -> None:
+    """Refuse a token that no task waits with: unknown, or its task has gone on."""
+    token = response._get_param("taskToken")
+    for execution in response.stepfunction_backend._get_executions():
+        env = execution.exec_worker.env
+        endpoint = env.callback_pool_manager.get(token) if env else None
+        if endpoint is None:
+            continue
+        if execution.status != "RUNNING":
+            raise AwsError("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
+        if endpoint.get_outcome() is not None:
+            raise AwsError("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
+        return
+    raise AwsError("InvalidToken", "Invalid Token: 'Invalid token'")
+
+
+# -- API Gateway
+
+
+def _stage_json(original: Any) -> Any:
+    def to_json(self: Any) -> dict[str, Any]:
+        shown: dict[str, Any] = original(self)
+        if self.config.get("deploymentId"):
+            shown["deploymentId"] = self.config["deploymentId"]
+        return shown
+
+    return to_json
+
+
+STAGE_SETTINGS = {
+    "accessLogSettings": "access_log_settings",
+    "autoDeploy": "auto_deploy",
+    "clientCertificateId": "client_certificate_id",
+    "defaultRouteSettings": "default_route_settings",
+    "description": "description",
+    "routeSettings": "route_settings",
+    "stageVariables": "stage_variables",
+}
+
+
+def _update_stage(_: Any) -> Any:
+    def update_stage(self: Any) -> Any:
+        api_id, _stages, name = self.path.split("/")[-3:]
+        stage = self.apigatewayv2_backend.get_stage(api_id, unquote(name))
+        changes = json.loads(self.body or "{}")
+        for member, attribute in STAGE_SETTINGS.items():
+            if member in changes:
+                setattr(stage, attribute, changes[member])
+        if "deploymentId" in changes:
+            stage.config["deploymentId"] = changes["deploymentId"]
+        stage.updated = datetime.now()  # noqa: DTZ005 - as moto has it
+        return 200, {}, json.dumps(stage.to_json())
+
+    return update_stage
+
+
+def _always(value: Any) -> Callable[[Any], Any]:
+    return lambda _: value
+
+
+_INTERRUPTIBLE = "it waits and starts threads; stopped at once, on the cloud's clock, by name"
+_CLIENTS = "moto calls its own botocore patch, or a server on a port"
+_SERVICES = ("aws_sdk", "batch", "dynamodb", "ecs", "events", "glue", "sfn", "sns", "sqs")
+
+REPLACEMENTS: tuple[Replacement, ...] = (
+    Replacement(
+        "moto.core.base_backend",
+        "AccountSpecificBackend.get_session",
+        _session_without_files,
+        "a student's AWS profile may not exist; moto only asks for names of regions",
+    ),
+    Replacement(
+        "moto.apigatewayv2.models", "Stage.to_json", _stage_json, "moto keeps no DeploymentId"
+    ),
+    Replacement(
+        "moto.apigatewayv2.responses",
+        "ApiGatewayV2Response.update_stage",
+        _update_stage,
+        "moto has no UpdateStage",
+    ),
+    # Time and threads
+    Replacement(
+        f"{PARSER}.backend.execution_worker", "Thread", _always(running.Thread), _INTERRUPTIBLE
+    ),
+    Replacement(f"{ASL}.component.program.program", "threading", _threads, _INTERRUPTIBLE),
+    Replacement(f"{STATE}.exec.execute_state", "threading", _threads, _INTERRUPTIBLE),
+    Replacement(f"{STATE}.exec.execute_state", "Thread", _always(running.Thread), _INTERRUPTIBLE),
+    Replacement(
+        f"{STATE}.exec.state_parallel.branch_worker", "threading", _threads, _INTERRUPTIBLE
+    ),
+    Replacement(
+        f"{STATE}.exec.state_parallel.branches_decl", "threading", _threads, _INTERRUPTIBLE
+    ),
+    Replacement(
+        f"{STATE}.exec.state_map.iteration.inline_iteration_component",
+        "threading",
+        _threads,
+        _INTERRUPTIBLE,
+    ),
+    Replacement(f"{STATE}.exec.state_map.iteration.job", "threading", _threads, _INTERRUPTIBLE),
+    Replacement(
+        f"{TASK}.service.state_task_service_callback", "threading", _threads, _INTERRUPTIBLE
+    ),
+    Replacement(f"{TASK}.service.state_task_service_callback", "time", _time, _INTERRUPTIBLE),
+    Replacement(f"{ASL}.eval.callback.callback", "Event", _always(running.Event), _INTERRUPTIBLE),
+    Replacement(f"{ASL}.component.common.retry.retrier_decl", "time", _time, _INTERRUPTIBLE),
+    Replacement(
+        f"{STATE}.wait.wait_function.wait_function",
+        "WaitFunction._wait_interval",
+        _wait_interval,
+        _INTERRUPTIBLE,
+    ),
+    # An execution's life
+    Replacement(
+        f"{PARSER}.models",
+        "StepFunctionsParserBackend.start_execution",
+        _start_execution,
+        "without a name moto makes an execution named None; names and input are not checked",
+    ),
+    Replacement(
+        f"{PARSER}.models",
+        "StepFunctionsParserBackend.create_state_machine",
+        _create_state_machine,
+        "moto answers with the old machine when the definition differs",
+    ),
+    Replacement(
+        f"{PARSER}.models",
+        "StepFunctionsParserBackend._validate_definition",
+        _validate_definition,
+        "moto takes resources and targets that do not exist",
+    ),
+    Replacement(
+        f"{ASL}.parse.asl_parser",
+        "AmazonStateLanguageParser.parse",
+        functools.lru_cache(maxsize=64),
+        "parsing takes 10 ms and more, and what it makes keeps no state of an execution",
+    ),
+    Replacement(
+        f"{PARSER}.backend.execution_worker",
+        "ExecutionWorker._execution_logic",
+        _execution_logic,
+        "an exception in it would be printed and leave the execution running for ever",
+    ),
+    Replacement(
+        f"{PARSER}.backend.execution_worker",
+        "ExecutionWorker._get_evaluation_environment",
+        _environment,
+        "StartTime in the context object is a Python object, RedriveCount is missing",
+    ),
+    Replacement(
+        f"{PARSER}.backend.execution",
+        "BaseExecutionWorkerCommunication.terminated",
+        _terminated,
+        "the log is told, and left-over threads end",
+    ),
+    Replacement(
+        f"{ASL}.eval.environment",
+        "Environment.set_timed_out",
+        _set_timed_out,
+        "states would wait on after the execution's time is over",
+    ),
+    Replacement(
+        f"{ASL}.eval.event.event_manager",
+        "EventManager.add_event",
+        _add_event,
+        "the event log is written from the history",
+    ),
+    Replacement(
+        f"{STATE}.state",
+        "CommonStateField._eval_body",
+        _eval_state_body,
+        "a state that is stopped ends here",
+    ),
+    Replacement(
+        f"{STATE}.state",
+        "CommonStateField._eval_state_input",
+        _eval_state_input,
+        "the fault seam; EnteredTime in AWS's form",
+    ),
+    Replacement(
+        f"{STATE}.exec.execute_state",
+        "ExecutionState._evaluate_with_timeout",
+        _evaluate_with_timeout,
+        "the fault seam at each attempt; a retried task needs a new token",
+    ),
+    # Errors, limits and queries
+    Replacement(
+        f"{ASL}.component.common.error_name.error_equals_decl",
+        "ErrorEqualsDecl._eval_body",
+        _error_equals,
+        "States.ALL does not catch States.Runtime and States.DataLimitExceeded",
+    ),
+    Replacement(
+        f"{TASK}.state_task", "StateTask._from_error", _task_error, "States.HeartbeatTimeout"
+    ),
+    Replacement(
+        f"{TASK}.service.state_task_service_dynamodb",
+        "StateTaskServiceDynamoDB._from_error",
+        _own_errors_only,
+        "a time-out is not DynamoDB's error",
+    ),
+    Replacement(
+        f"{TASK}.service.state_task_service_lambda",
+        "StateTaskServiceLambda._from_error",
+        _lambda_error,
+        "Lambda.Unknown",
+    ),
+    Replacement(
+        f"{TASK}.state_task_lambda",
+        "StateTaskLambda._from_error",
+        _lambda_error,
+        "Lambda.Unknown, Lambda.TooManyRequestsException and the like, not Exception",
+    ),
+    *(
+        Replacement(module, "is_within_size_quota", _within_quota, "262,144 bytes are allowed")
+        for module in (
+            f"{STATE}.state",
+            f"{TASK}.state_task_lambda",
+            f"{TASK}.service.state_task_service",
+        )
+    ),
+    Replacement(
+        f"{STATE}.choice.state_choice",
+        "StateChoice._eval_state",
+        _choice,
+        "States.NoChoiceMatched",
+    ),
+    Replacement(
+        f"{ASL}.component.common.string.string_expression",
+        "StringJSONata._eval_body",
+        _eval_jsonata,
+        "moto's JSONata needs a Java machine",
+    ),
+    Replacement(
+        f"{ASL}.component.common.string.string_expression",
+        "StringVariableSample._eval_body",
+        _eval_variable,
+        "moto's JSONata needs a Java machine",
+    ),
+    # Tasks
+    *(
+        Replacement(module, "boto_client_for", _client_for, _CLIENTS)
+        for module in (
+            f"{STATE}.exec.state_map.result_writer.resource_eval.resource_eval_s3",
+            f"{STATE}.exec.state_map.item_reader.eval.resource_eval_s3",
+            f"{TASK}.lambda_eval_utils",
+            f"{TASK}.service.state_task_service_unsupported",
+            *(f"{TASK}.service.state_task_service_{name}" for name in _SERVICES),
+        )
+    ),
+    Replacement(
+        f"{TASK}.service.state_task_service",
+        "StateTaskService._get_boto_service_name",
+        _boto_service,
+        "aws-sdk:cloudwatchlogs is botocore's logs",
+    ),
+    Replacement(
+        f"{TASK}.service.state_task_service",
+        "StateTaskService._get_boto_service_action",
+        _boto_action,
+        "describeDBInstances is botocore's describe_db_instances",
+    ),
+    Replacement(
+        f"{TASK}.service.state_task_service_aws_sdk",
+        "StateTaskServiceAwsSdk._normalise_service_error_name",
+        _always(staticmethod(resources.error_prefix)),
+        "moto knows the prefixes of two services",
+    ),
+    Replacement(
+        f"{TASK}.service.state_task_service_api_gateway",
+        "StateTaskServiceApiGateway._get_supported_parameters",
+        _always(lambda self: set(api_call.PARAMETERS)),
+        "moto drops all but two",
+    ),
+    Replacement(
+        f"{TASK}.service.state_task_service_api_gateway",
+        "StateTaskServiceApiGateway._eval_service_task",
+        _call_api_task,
+        "moto knows only REST APIs on a port, and no status but 200",
+    ),
+    Replacement(
+        f"{TASK}.service.state_task_service_api_gateway",
+        "StateTaskServiceApiGateway._from_error",
+        _call_api_error,
+        "ApiGateway.410",
+    ),
+    # Step Functions' API
+    *(
+        Replacement("moto.stepfunctions.responses", f"StepFunctionResponse.{name}", by, why)
+        for name, by, why in (
+            ("describe_execution", _describe_execution, "a string as output; stopDate"),
+            ("list_executions", _list_executions, "stopDate of what timed out"),
+            ("stop_execution", _stop_execution, "error and cause; ABORTED when it returns"),
+            ("get_execution_history", _get_execution_history, "order and pages"),
+            (
+                "describe_state_machine_for_execution",
+                _describe_machine_of,
+                "the definition that the execution began with",
+            ),
+            ("send_task_failure", _send_task_failure, "the cause; tokens of ended tasks"),
+            ("send_task_success", _send_task_success, "InvalidOutput; tokens of ended tasks"),
+            ("send_task_heartbeat", _send_task_heartbeat, "tokens of ended tasks"),
+        )
+    ),
+)
+"""What is replaced in moto, and why.  Applied once a process, when a service is first used."""
+
+_done: set[str] = set()
+
+
+def _replace(package: str) -> None:
+    """Apply the replacements in a package of moto's."""
+    if package in _done:
+        return
+    _done.add(package)
+    for one in REPLACEMENTS:
+        if not one.module.startswith(package + "."):
+            continue
+        holder: Any = importlib.import_module(one.module)
+        *path, name = one.name.split(".")
+        for part in path:
+            holder = getattr(holder, part)
+        static = isinstance(inspect.getattr_static(holder, name, None), staticmethod)
+        made = one.by(getattr(holder, name, None))
+        if static and not isinstance(made, staticmethod):
+            made = staticmethod(made)
+        setattr(holder, name, made)
+
+
+def _load_interpreter() -> None:
+    """Import the interpreter without EC2.
+
+    Its task for Batch imports ``moto.batch.utils``, and with it the package, which imports all of
+    EC2's instance types: a second that nothing here needs.  So the package stands as an empty one
+    while the interpreter is imported.
+    """
+    if "moto.batch" in sys.modules:
+        importlib.import_module(f"{PARSER}.models")
+        return
+    package = types.ModuleType("moto.batch")
+    package.__path__ = [os.path.join(path, "batch") for path in moto.__path__]
+    sys.modules["moto.batch"] = package
+    try:
+        importlib.import_module(f"{PARSER}.models")
+    finally:
+        del sys.modules["moto.batch"]

@@ -40,7 +40,7 @@ def evaluate(expression: str, states: Mapping[str, Any], variables: Mapping[str,
     Raises:
         JsonataError: the expression is wrong, or its value is undefined or no JSON.
     """
-    bindings = {name: value for name, value in variables.items()}
+    bindings = dict(variables)
     bindings["states"] = dict(states)
     value = _run(expression, bindings)
     if value is None and not _run(f"$exists({expression}\n)", bindings):

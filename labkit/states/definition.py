@@ -1,0 +1,155 @@
+"""Which definitions CreateStateMachine and UpdateStateMachine refuse, in AWS's words.
+
+Source: answers of AWS that were published: the resource that is not recognized, the missing and the
+unreachable target, the missing terminal state.  AWS writes ``Missing 'Next' target`` for every kind
+of target, a ``StartAt`` included, and reports no unreachable state in a workflow without a terminal
+state.  The words for a missing field are not verified.
+
+This is what can be said without running the machine.  The interpreter's own grammar refuses the
+rest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from labkit.states.resources import is_known
+
+TYPES = frozenset({"Task", "Pass", "Choice", "Wait", "Succeed", "Fail", "Parallel", "Map"})
+_GO_ON = frozenset({"Task", "Pass", "Wait", "Parallel", "Map"})
+
+LONGEST = 1_048_576
+"""Bytes that a definition may have.  (API reference, CreateStateMachine.)"""
+
+
+def problems(definition: str) -> list[str]:
+    """What is wrong with a definition.
+
+    Args:
+        definition: JSON text.
+
+    Returns:
+        Sentences of AWS's, each with its code and its place; empty if nothing is wrong.
+    """
+    try:
+        machine = json.loads(definition)
+    except ValueError as error:
+        return [f"INVALID_JSON_DESCRIPTION: {error}"]
+    return list(_machine(machine, ""))
+
+
+def message(found: list[str]) -> str:
+    """The message of ``InvalidDefinition``."""
+    return f"Invalid State Machine Definition: '{', '.join(found)}'"
+
+
+def _machine(machine: Any, at: str) -> Iterator[str]:
+    place = at or "/"
+    if not isinstance(machine, dict):
+        yield _schema("A state machine is a JSON object", place)
+        return
+    states = machine.get("States")
+    missing = [name for name in ("StartAt", "States") if name not in machine]
+    for name in missing:
+        yield _schema(f'The field "{name}" is required but was missing', place)
+    if missing:
+        return
+    if not isinstance(states, dict) or not states:
+        yield _schema("The value is an object with at least one state", f"{at}/States")
+        return
+    for name, state in states.items():
+        yield from _state(state, f"{at}/States/{name}")
+    whole = {name: state for name, state in states.items() if isinstance(state, dict)}
+    yield from _transitions(str(machine["StartAt"]), whole, at)
+
+
+def _state(state: Any, at: str) -> Iterator[str]:
+    if not isinstance(state, dict):
+        yield _schema("A state is a JSON object", at)
+        return
+    kind = state.get("Type")
+    if "Type" not in state:
+        yield _schema('The field "Type" is required but was missing', at)
+        return
+    if kind not in TYPES:
+        yield _schema(f"Value is not one of [{', '.join(sorted(TYPES))}]", f"{at}/Type")
+        return
+    if kind in _GO_ON:
+        if "Next" not in state and state.get("End") is not True:
+            yield _schema('One of the fields "Next" and "End" is required', at)
+        elif "Next" in state and state.get("End") is True:
+            yield _schema('Only one of the fields "Next" and "End" may be there', at)
+    if kind == "Task":
+        yield from _task(state, at)
+    elif kind == "Choice" and not state.get("Choices"):
+        yield _schema('The field "Choices" is required but was missing', at)
+    for place, inner in _inner(state, at):
+        yield from _machine(inner, place)
+
+
+def _task(state: Mapping[str, Any], at: str) -> Iterator[str]:
+    if "Resource" not in state:
+        yield _schema('The field "Resource" is required but was missing', at)
+    elif not isinstance(state["Resource"], str) or not is_known(state["Resource"]):
+        yield _schema(
+            f"The resource provided {state['Resource']} is not recognized. The value is not a "
+            "valid resource ARN, or the resource is not available in this region.",
+            f"{at}/Resource",
+        )
+
+
+def _inner(state: Mapping[str, Any], at: str) -> Iterator[tuple[str, Any]]:
+    """The machines inside a Parallel or Map state, with their places."""
+    if state["Type"] == "Parallel":
+        branches = state.get("Branches")
+        for number, branch in enumerate(branches if isinstance(branches, list) else []):
+            yield f"{at}/Branches[{number}]", branch
+    elif state["Type"] == "Map":
+        for name in ("ItemProcessor", "Iterator"):
+            if name in state:
+                yield f"{at}/{name}", state[name]
+
+
+def _transitions(start: str, states: Mapping[str, Mapping[str, Any]], at: str) -> Iterator[str]:
+    if start not in states:
+        yield f"MISSING_TRANSITION_TARGET: Missing 'Next' target: {start} at {at}/StartAt"
+    targets: dict[str, set[str]] = {}
+    for name, state in states.items():
+        targets[name] = set()
+        for place, target in _targets(state, f"{at}/States/{name}"):
+            targets[name].add(target)
+            if target not in states:
+                yield f"MISSING_TRANSITION_TARGET: Missing 'Next' target: {target} at {place}"
+    if not any(
+        s.get("End") is True or s.get("Type") in ("Succeed", "Fail") for s in states.values()
+    ):
+        yield "MISSING_END_STATE: Workflow has no terminal state"
+        return
+    reached, todo = set(), [start]
+    while todo:
+        name = todo.pop()
+        if name in states and name not in reached:
+            reached.add(name)
+            todo.extend(targets[name])
+    for name in states:
+        if name not in reached:
+            yield (
+                f'MISSING_TRANSITION_TARGET: State "{name}" is not reachable. at {at}/States/{name}'
+            )
+
+
+def _targets(state: Mapping[str, Any], at: str) -> Iterator[tuple[str, str]]:
+    for field in ("Next", "Default"):
+        if isinstance(state.get(field), str):
+            yield f"{at}/{field}", state[field]
+    for field in ("Choices", "Catch"):
+        rules = state.get(field)
+        for number, rule in enumerate(rules if isinstance(rules, list) else []):
+            if isinstance(rule, dict) and isinstance(rule.get("Next"), str):
+                yield f"{at}/{field}[{number}]/Next", rule["Next"]
+
+
+def _schema(what: str, at: str) -> str:
+    return f"SCHEMA_VALIDATION_FAILED: {what} at {at}"
