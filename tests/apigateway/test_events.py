@@ -1,0 +1,128 @@
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from labkit.apigateway.events import (
+    Origin,
+    connect_event,
+    disconnect_event,
+    message_event,
+    new_id,
+)
+from labkit.apigateway.model import Stage
+from labkit.apigateway.times import iso_8601, request_time
+
+GOLDEN = Path(__file__).parents[1] / "events"
+CONNECTED_AT = 1_707_502_303_120
+ORIGIN = Origin("R1kmxc2VNjMCFIA=", CONNECTED_AT, "127.0.0.1")
+MakeStage = Callable[..., Stage]
+
+
+def golden(name: str) -> Any:
+    return json.loads((GOLDEN / f"websocket_{name}.json").read_text(encoding="utf-8"))
+
+
+def test_connect_event_is_the_golden_one(stage_with: MakeStage) -> None:
+    event = connect_event(
+        stage_with("$connect"),
+        Origin("R1kmxc2VNjMCFIA=", CONNECTED_AT, "127.0.0.1", "websocket-client"),
+        request_id="R1kmxF3WtjMFZ0Q=",
+        now=1_707_502_303_125,
+        headers=[
+            ("Host", "127.0.0.1:8080"),
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+            ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits"),
+            ("User-Agent", "websocket-client"),
+            ("x-tab", "first"),
+            ("X-Tab", "second"),
+        ],
+        query="ticket=a%20b&tag=x&tag=y",
+        trace_root="1-65c66adf-0123456789abcdef01234567",
+    )
+    assert event == golden("connect")
+
+
+def test_connect_event_without_query_has_no_query_members(stage_with: MakeStage) -> None:
+    event = connect_event(stage_with("$connect"), ORIGIN, request_id=new_id(), now=CONNECTED_AT)
+    assert "queryStringParameters" not in event
+    assert "multiValueQueryStringParameters" not in event
+    assert "body" not in event
+
+
+def test_query_parameter_without_a_value_is_empty(stage_with: MakeStage) -> None:
+    event = connect_event(
+        stage_with("$connect"), ORIGIN, request_id=new_id(), now=CONNECTED_AT, query="debug&a="
+    )
+    assert event["queryStringParameters"] == {"debug": "", "a": ""}
+
+
+def test_forwarded_address_is_appended_to_the_clients_own(stage_with: MakeStage) -> None:
+    event = connect_event(
+        stage_with("$connect"),
+        ORIGIN,
+        request_id=new_id(),
+        now=CONNECTED_AT,
+        headers=[("X-Forwarded-For", "192.0.2.1")],
+    )
+    assert event["headers"]["X-Forwarded-For"] == "192.0.2.1, 127.0.0.1"
+
+
+def test_message_event_is_the_golden_one(stage_with: MakeStage) -> None:
+    event = message_event(
+        stage_with("subscribe"),
+        ORIGIN,
+        route_key="subscribe",
+        message_id="R1knzdbzNjMCFIA=",
+        request_id="R1knzE0MtjMFlLQ=",
+        now=1_707_502_303_980,
+        body='{"action": "subscribe", "order": "o-1"}',
+    )
+    assert event == golden("message")
+
+
+def test_disconnect_event_is_the_golden_one(stage_with: MakeStage) -> None:
+    event = disconnect_event(
+        stage_with("$disconnect"),
+        ORIGIN,
+        request_id="R1lBbHzyNjMF9-w=",
+        now=1_707_502_467_001,
+        code=1005,
+        reason="Client-side close frame status not set",
+    )
+    assert event == golden("disconnect")
+
+
+def test_stage_variables_are_in_the_event(stage_with: MakeStage) -> None:
+    stage = stage_with("$connect", variables={"table": "orders"})
+    event = connect_event(stage, ORIGIN, request_id=new_id(), now=CONNECTED_AT)
+    assert event["stageVariables"] == {"table": "orders"}
+
+
+def test_authorizer_context_is_in_every_event(stage_with: MakeStage) -> None:
+    origin = Origin("R1kmxc2VNjMCFIA=", CONNECTED_AT, "127.0.0.1", authorizer={"user": "ada"})
+    stage = stage_with("$disconnect")
+    event = disconnect_event(
+        stage, origin, request_id=new_id(), now=CONNECTED_AT, code=1000, reason=""
+    )
+    assert event["requestContext"]["authorizer"] == {"user": "ada"}
+
+
+def test_id_is_eleven_bytes_in_url_safe_base64() -> None:
+    ids = {new_id() for _ in range(100)}
+    assert len(ids) == 100
+    for each in ids:
+        assert len(each) == 16
+        assert len(base64.urlsafe_b64decode(each)) == 11
+
+
+def test_request_time_has_english_months_and_leading_zeros() -> None:
+    assert request_time(1_707_502_303_999) == "09/Feb/2024:18:11:43 +0000"
+
+
+def test_iso_time_has_milliseconds() -> None:
+    assert iso_8601(1_588_277_433_036) == "2020-04-30T20:10:33.036Z"

@@ -1,0 +1,712 @@
+"""Handshake, messages and ends on real sockets, with two client libraries."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import aiohttp
+import pytest
+import websocket
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from labkit.apigateway.limits import Limits
+from labkit.apigateway.websocket_api import is_local
+from labkit.errors import AwsError
+
+OK = {"statusCode": 200}
+Start = Callable[..., Any]
+MakeStage = Callable[..., Any]
+Event = dict[str, Any]
+
+
+def answers(answer: Any) -> Any:
+    """A function that always gives this answer."""
+
+    async def handler(event: Event) -> Any:
+        return answer
+
+    return handler
+
+
+async def raises(event: Event) -> Any:
+    raise RuntimeError("a secret of the function")
+
+
+async def refusal(url: str, **options: Any) -> tuple[int, dict[str, Any]]:
+    """Status and body of a handshake that is refused."""
+    with pytest.raises(InvalidStatus) as refused:
+        async with connect(url, **options):
+            pass
+    response = refused.value.response
+    return response.status_code, json.loads(response.body)
+
+
+async def receive_error(client: ClientConnection) -> dict[str, Any]:
+    async with asyncio.timeout(5):
+        frame: dict[str, Any] = json.loads(await client.recv())
+    return frame
+
+
+# -- the opening handshake ------------------------------------------------------------------------
+
+
+async def test_connect_runs_while_the_upgrade_is_pending(
+    start: Start, stage_with: MakeStage
+) -> None:
+    async with start(stage_with("$connect")) as gateway:
+        posted, release = asyncio.Event(), asyncio.Event()
+        posts = []
+
+        async def on_connect(event: Event) -> Any:
+            connection_id = event["requestContext"]["connectionId"]
+            posts.append(await gateway.post(connection_id, "too early"))
+            posted.set()
+            await release.wait()
+            return OK
+
+        gateway.functions["connect"] = on_connect
+        opening = asyncio.create_task(aopen(gateway.url))
+        await posted.wait()
+        assert posts[0].status == 410
+        assert posts[0].headers["x-amzn-ErrorType"] == "GoneException"
+        assert not gateway.apis.connections
+        assert not opening.done()
+        release.set()
+        client = await opening
+        [connection_id] = gateway.apis.connections
+        assert (await gateway.post(connection_id, "now")).status == 200
+        assert await client.recv() == "now"
+        await client.close()
+
+
+async def aopen(url: str, **options: Any) -> ClientConnection:
+    return await connect(url, **options)
+
+
+async def test_api_without_connect_route_accepts_everybody(
+    start: Start, stage_with: MakeStage
+) -> None:
+    async with start(stage_with("$default")) as gateway, connect(gateway.url):
+        assert len(gateway.apis.connections) == 1
+        assert gateway.functions.events == []
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 418, 500, 501, 503])
+async def test_status_of_the_connect_function_is_the_handshakes(
+    start: Start, stage_with: MakeStage, status: int
+) -> None:
+    async with start(stage_with("$connect", "$disconnect")) as gateway:
+        gateway.functions["connect"] = answers({"statusCode": status, "body": "secret"})
+        async with aiohttp.ClientSession() as session:
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await session.ws_connect(gateway.url)
+        assert refused.value.status == status
+        assert (await gateway.event("handshake.refused"))["status"] == status
+        assert not gateway.apis.connections
+        assert gateway.functions.of("DISCONNECT") == []
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 299])
+async def test_any_2xx_opens_the_connection(
+    start: Start, stage_with: MakeStage, status: int
+) -> None:
+    async with start(stage_with("$connect")) as gateway:
+        gateway.functions["connect"] = answers({"statusCode": status})
+        async with connect(gateway.url):
+            assert len(gateway.apis.connections) == 1
+
+
+async def test_connect_function_that_raises_gives_502_and_keeps_its_secrets(
+    start: Start, stage_with: MakeStage
+) -> None:
+    async with start(stage_with("$connect")) as gateway:
+        gateway.functions["connect"] = raises
+        status, body = await refusal(gateway.url)
+        assert status == 502
+        assert body["message"] == "Internal server error"
+        assert "secret" not in json.dumps(body)
+
+
+@pytest.mark.parametrize("answer", [None, "ok", {}, {"statusCode": "fine"}, b"{"])
+async def test_malformed_answer_of_the_connect_function_gives_502_and_is_explained(
+    start: Start, stage_with: MakeStage, answer: Any
+) -> None:
+    async with start(stage_with("$connect")) as gateway:
+        gateway.functions["connect"] = answers(answer)
+        assert (await refusal(gateway.url))[0] == 502
+        assert "statusCode" in (await gateway.event("cloud.warning"))["message"]
+
+
+async def test_function_that_cannot_be_invoked_gives_500(
+    start: Start, stage_with: MakeStage
+) -> None:
+    async with start(stage_with("$connect")) as gateway:
+
+        async def missing(event: Event) -> Any:
+            raise AwsError("ResourceNotFoundException", "Function not found", 404)
+
+        gateway.functions["connect"] = missing
+        assert (await refusal(gateway.url))[0] == 500
+
+
+async def test_connect_function_that_takes_too_long_gives_504_and_goes_on(
+    start: Start, stage_with: MakeStage
+) -> None:
+    async with start(stage_with("$connect", timeout_ms=50)) as gateway:
+        release, finished = asyncio.Event(), asyncio.Event()
+
+        async def slow(event: Event) -> Any:
+            await release.wait()
+            finished.set()
+            return OK
+
+        gateway.functions["connect"] = slow
+        assert (await refusal(gateway.url))[0] == 504
+        release.set()
+        await finished.wait()
+
+
+@pytest.mark.parametrize("path", ["/a1b2c3d4e5/nope", "/other/prod"])
+async def test_unknown_stage_or_api_is_forbidden(
+    start: Start, stage_with: MakeStage, path: str
+) -> None:
+    async with start(stage_with("$default")) as gateway:
+        status, body = await refusal(f"ws://127.0.0.1:{gateway.port}{path}")
+        assert (status, body["message"]) == (403, "Forbidden")
+
+
+async def test_request_that_is_no_upgrade_is_told_to_upgrade(
+    start: Start, stage_with: MakeStage
+) -> None:
+    async with start(stage_with("$default")) as gateway, aiohttp.ClientSession() as session:
+        response = await session.get(gateway.url.replace("ws://", "http://"))
+        assert response.status == 426
+        assert (await response.json())["message"] == "Upgrade Required"
+
+
+async def test_url_over_4096_characters_is_refused(start: Start, stage_with: MakeStage) -> None:
+    async with start(stage_with("$default")) as gateway:
+        assert (await refusal(f"{gateway.url}?ticket={'x' * 4096}"))[0] == 414
+
+
+async def test_wrong_websocket_version_is_refused(start: Start, stage_with: MakeStage) -> None:
+    headers = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "8",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    async with start(stage_with("$default")) as gateway, aiohttp.ClientSession() as session:
+        url = gateway.url.replace("ws://", "http://")
+        async with session.get(url, headers=headers) as response:
+            assert response.status == 400
+
+
+async def test_page_of_another_origin_is_refused(start: Start, stage_with: MakeStage) -> None:
+    async with start(stage_with("$default")) as gateway:
+        assert (await refusal(gateway.url, origin="https://example.com"))[0] == 403
+        async with connect(gateway.url, origin="http://localhost:8888"):
+            assert len(gateway.apis.connections) == 1
+
+
+@pytest.mark.parametrize(
+    ("origin", "local"),
+    [
+        ("http://127.0.0.1:8888", True),
+        ("http://[::1]:8888", True),
+        ("http://localhost", True),
+        ("file://", True),
+        ("null", False),
+        ("https://example.com", False),
+        ("http://localhost.example.com", False),
+        ("http://127.0.0.1.example.com", False),
+    ],
+)
+def test_origin_is_local_only_on_loopback(origin: str, local: bool) -> None:
+    assert is_local(origin) is local
+
+
+async def test_subprotocol_is_the_one_that_the_function_returned(
+    start: Start, stage_with: MakeStage
+) -> None:
+    async with start(stage_with("$connect")) as gateway:
+        headers = {"sec-websocket-protocol": "orders.v2"}
+        gateway.functions["connect"] = answers({"statusCode": 200, "headers": headers})
+        async with connect(gateway.url, subprotocols=["orders.v1", "orders.v2"]) as client:
+            assert client.subprotocol == "orders.v2"
+
+
+async def test_subprotocol_that_no_function_returned_is_not_accepted(
+    start: Start, stage_with: MakeStage
+) -> None:
+    async with (
+        start(stage_with("$connect")) as gateway,
+        connect(gateway.url, subprotocols=["orders.v1"]) as client,
+    ):
+        assert client.subprotocol is None
+
+
+async def test_client_that_leaves_a_pending_handshake_leaves_nothing_behind(
+    start: Start, stage_with: MakeStage
+) -> None:
+    async with start(stage_with("$connect", "$disconnect")) as gateway:
+        release = asyncio.Event()
+
+        async def slow(event: Event) -> Any:
+            await release.wait()
+            return OK
+
+        gateway.functions["connect"] = slow
+        opening = asyncio.create_task(aopen(gateway.url))
+        await gateway.invoked("CONNECT")
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        await gateway.until(lambda: all(c.transport is None for c in gateway.server.connections))
+        release.set()
+        refused = await gateway.event("handshake.refused", status=499)
+        assert "gone" in refused["reason"]
+        assert not gateway.apis.connections
+        assert not gateway.apis._sockets
+        assert gateway.functions.of("DISCONNECT") == []
+
+
+@pytest.mark.parametrize(
+    "changes", [{"authorization_type": "CUSTOM"}, {"raw": {"ApiKeyRequired": True}}]
+)
+async def test_what_is_not_emulated_lets_nobody_in_and_says_so(
+    start: Start, stage_with: MakeStage, changes: dict[str, Any]
+) -> None:
+    stage = stage_with("$connect")
+    routes = {"$connect": replace(stage.api.routes["$connect"], **changes)}
+    async with start(replace(stage, api=replace(stage.api, routes=routes))) as gateway:
+        assert (await refusal(gateway.url))[0] == 500
+        assert "the local cloud does not" in (await gateway.event("cloud.warning"))["message"]
+        assert gateway.functions.events == []
+
+
+# -- events ---------------------------------------------------------------------------------------
+
+
+async def test_events_of_a_connection_belong_together(start: Start, stage_with: MakeStage) -> None:
+    async with start(stage_with("$connect", "$disconnect", "$default")) as gateway:
+        async with connect(f"{gateway.url}?ticket=t%201", user_agent_header="tests") as client:
+            await client.send("hello")
+            await gateway.invoked("MESSAGE")
+        await gateway.invoked("DISCONNECT")
+        contexts = [event["requestContext"] for event in gateway.functions.events]
+        assert [c["eventType"] for c in contexts] == ["CONNECT", "MESSAGE", "DISCONNECT"]
+        assert len({c["connectionId"] for c in contexts}) == 1
+        assert len({c["connectedAt"] for c in contexts}) == 1
+        assert len({c["requestId"] for c in contexts}) == 3
+        for context in contexts:
+            assert context["extendedRequestId"] == context["requestId"]
+            assert context["messageDirection"] == "IN"
+            assert context["domainName"] == "a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com"
+            assert context["identity"] == {"sourceIp": "127.0.0.1", "userAgent": "tests"}
+        [connected, message, _] = gateway.functions.events
+        assert connected["queryStringParameters"] == {"ticket": "t 1"}
+        assert connected["headers"]["Host"] == contexts[0]["domainName"]
+        assert not {"Connection", "Upgrade"} & connected["headers"].keys()
+        assert set(message) == {"requestContext", "body", "isBase64Encoded"}
+
+
+async def test_handshake_and_each_message_begin_a_trace(
+    start: Start, stage_with: MakeStage
+) -> None:
+    async with start(stage_with("$connect", "$default")) as gateway:
+        async with connect(gateway.url) as client:
+            await client.send("1")
+            await client.send("2")
+            await gateway.invoked("MESSAGE", 2)
+        asked = await gateway.event("handshake.request")
+        connected, first, second = gateway.functions.traces
+        assert (connected.root, connected.cause) == (asked.trace, asked.seq)
+        assert len({connected.root, first.root, second.root}) == 3
+        selected = await gateway.event("route.selected")
+        arrived = await gateway.event("frame.in")
+        assert selected.cause == arrived.seq
+        assert first.cause == selected.seq
+
+
+# -- messages -------------------------------------------------------------------------------------
+
+
+async def test_message_reaches_the_function_of_its_route(
+    start: Start, stage_with: MakeStage
+) -> None:
+    async with start(stage_with("$default", "send")) as gateway:
+        async with connect(gateway.url) as client:
+            await client.send('{"action": "send"}')
+            await client.send('{"action": "unknown"}')
+            await client.send("no JSON")
+            events = await gateway.invoked("MESSAGE", 3)
+        assert [e["requestContext"]["routeKey"] for e in events] == ["send", "$default", "$default"]
+
+
+@pytest.mark.parametrize("action", ["$connect", "$disconnect"])
+async def test_message_cannot_run_the_connect_or_disconnect_function(
+    start: Start, stage_with: MakeStage, action: str
+) -> None:
+    stage = stage_with("$connect", "$disconnect", "$default")
+    async with start(stage) as gateway, connect(gateway.url) as client:
+        await client.send(json.dumps({"action": action}))
+        [event] = await gateway.invoked("MESSAGE")
+        assert event["requestContext"]["routeKey"] == "$default"
+        assert len(gateway.functions.of("CONNECT")) == 1
+        assert gateway.functions.of("DISCONNECT") == []
+
+
+async def test_message_without_a_route_is_forbidden_and_the_connection_stays(
+    start: Start, stage_with: MakeStage
+) -> None:
+    async with start(stage_with("send")) as gateway, connect(gateway.url) as client:
+        await client.send('{"action": "nope"}')
+        frame = await receive_error(client)
+        [connection_id] = gateway.apis.connections
+        assert list(frame) == ["message", "connectionId", "requestId"]
+        assert frame["message"] == "Forbidden"
+        assert frame["connectionId"] == connection_id
+        await client.send('{"action": "send"}')
+        await gateway.invoked("MESSAGE")
+
+
+async def test_body_is_sent_back_only_with_a_route_response(
+    start: Start, stage_with: MakeStage
+) -> None:
+    async with start(stage_with("ask", "tell", responses=("ask",))) as gateway:
+        gateway.functions["tell"] = answers({"statusCode": 200, "body": "not to be seen"})
+        gateway.functions["ask"] = answers({"statusCode": 500, "body": "answer"})
+        async with connect(gateway.url) as client:
+            await client.send('{"action": "tell"}')
+            await gateway.invoked("MESSAGE")
+            await client.send('{"action": "ask"}')
+            assert await client.recv() == "answer"
+        assert gateway.count("frame.out") == 1
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [raises, answers(None), answers("ok"), answers(b"{")],
+    ids=["raises", "null", "text", "broken JSON"],
+)
+async def test_function_that_fails_gives_an_error_frame_and_keeps_its_secrets(
+    start: Start, stage_with: MakeStage, broken: Any
+) -> None:
+    async with start(stage_with("$default", "send")) as gateway, connect(gateway.url) as client:
+        gateway.functions["default"] = broken
+        await client.send("hello")
+        frame = await receive_error(client)
+        assert frame.pop("message") == "Internal server error"
+        assert set(frame) == {"connectionId", "requestId"}
+        [event] = gateway.functions.of("MESSAGE")
+        assert frame["requestId"] == event["requestContext"]["requestId"]
+        await client.send('{"action": "send"}')
+        await gateway.invoked("MESSAGE", 2)
+
+
+async def test_function_that_takes_too_long_gives_an_error_frame_and_goes_on(
+    start: Start, stage_with: MakeStage
+) -> None:
+    stage = stage_with("$default", responses=("$default",), timeout_ms=50)
+    async with start(stage) as gateway, connect(gateway.url) as client:
+        release, finished = asyncio.Event(), asyncio.Event()
+
+        async def slow(event: Event) -> Any:
+            await release.wait()
+            finished.set()
+            return {"statusCode": 200, "body": "too late"}
+
+        gateway.functions["default"] = slow
+        await client.send("hello")
+        assert (await receive_error(client))["message"] == "Endpoint request timed out"
+        release.set()
+        await finished.wait()
+        gateway.functions["default"] = answers({"statusCode": 200, "body": "in time"})
+        await client.send("hello")
+        assert await client.recv() == "in time"
+
+
+async def test_unexpected_failure_is_the_clouds_and_gives_an_error_frame(
+    start: Start, stage_with: MakeStage
+) -> None:
+    async with start(stage_with("$default")) as gateway, connect(gateway.url) as client:
+
+        async def bug(event: Event) -> Any:
+            raise LookupError("in the cloud itself")
+
+        gateway.functions["default"] = bug
+        await client.send("hello")
+        assert (await receive_error(client))["message"] == "Internal server error"
+        assert "LookupError" in (await gateway.event("cloud.error"))["message"]
+
+
+async def test_messages_of_one_connection_overlap(start: Start, stage_with: MakeStage) -> None:
+    async with start(stage_with("$default")) as gateway, connect(gateway.url) as client:
+        both = asyncio.Barrier(2)
+
+        async def meet(event: Event) -> Any:
+            await both.wait()
+            await gateway.post(event["requestContext"]["connectionId"], event["body"])
+            return OK
+
+        gateway.functions["default"] = meet
+        await client.send("1")
+        await client.send("2")
+        assert {await client.recv(), await client.recv()} == {"1", "2"}
+
+
+async def test_flood_of_messages_is_handled_a_few_at_a_time_and_none_is_lost(
+    start: Start, stage_with: MakeStage
+) -> None:
+    async with start(stage_with("$default"), limits=Limits(at_once=4)) as gateway:
+        running, most = 0, 0
+        four = asyncio.Barrier(4)
+
+        async def busy(event: Event) -> Any:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            await four.wait()
+            running -= 1
+            return OK
+
+        gateway.functions["default"] = busy
+        async with connect(gateway.url) as client:
+            for number in range(500):
+                await client.send(str(number))
+            events = await gateway.invoked("MESSAGE", 500)
+        assert most == 4
+        assert [int(event["body"]) for event in events] == list(range(500))
+
+
+async def test_integration_of_another_type_is_named_as_not_emulated(
+    start: Start, stage_with: MakeStage
+) -> None:
+    stage = stage_with("$default")
+    mock = {"i-$default": replace(stage.api.integrations["i-$default"], type="MOCK")}
+    async with start(replace(stage, api=replace(stage.api, integrations=mock))) as gateway:
+        async with connect(gateway.url) as client:
+            await client.send("hello")
+            assert (await receive_error(client))["message"] == "Internal server error"
+        assert "MOCK" in (await gateway.event("cloud.warning"))["message"]
+
+
+async def test_route_without_an_integration_is_named(start: Start, stage_with: MakeStage) -> None:
+    async with start(stage_with("$default", integrations={})) as gateway:
+        async with connect(gateway.url) as client:
+            await client.send("hello")
+            await receive_error(client)
+        assert "no integration" in (await gateway.event("cloud.warning"))["message"]
+
+
+async def test_new_deployment_serves_connections_that_are_open(
+    start: Start, stage_with: MakeStage
+) -> None:
+    async with start(stage_with("$default")) as gateway, connect(gateway.url) as client:
+        gateway.stages["a1b2c3d4e5", "prod"] = stage_with("$default", "send")
+        await client.send('{"action": "send"}')
+        [event] = await gateway.invoked("MESSAGE")
+        assert event["requestContext"]["routeKey"] == "send"
+
+
+# -- the end --------------------------------------------------------------------------------------
+
+
+async def test_websocket_client_connects_sends_receives_and_leaves(
+    start: Start, stage_with: MakeStage
+) -> None:
+    stage = stage_with("$connect", "$disconnect", "$default", responses=("$default",))
+    async with start(stage) as gateway:
+        gateway.functions["default"] = answers({"statusCode": 200, "body": "hi"})
+
+        def talk() -> Any:
+            client = websocket.create_connection(gateway.url, timeout=5)
+            client.send("hello")
+            answer = client.recv()
+            client.close(4001, b"done")
+            return answer
+
+        assert await asyncio.to_thread(talk) == "hi"
+        [event] = await gateway.invoked("DISCONNECT")
+        assert event["requestContext"]["disconnectStatusCode"] == 4001
+        assert event["requestContext"]["disconnectReason"] == "done"
+
+
+async def test_idle_connection_is_closed_with_1001(start: Start, stage_with: MakeStage) -> None:
+    # 600 s of AWS's time in a tenth of a second
+    async with start(stage_with("$disconnect"), speed=6_000) as gateway:
+        async with connect(gateway.url, ping_interval=None) as client:
+            with pytest.raises(ConnectionClosed) as closed:
+                await client.recv()
+            assert closed.value.rcvd is not None
+            assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1001, "Going away")
+        [event] = await gateway.invoked("DISCONNECT")
+        assert event["requestContext"]["disconnectStatusCode"] == 1001
+        assert event["requestContext"]["disconnectReason"] == "Going away"
+
+
+async def keep_busy(client: ClientConnection) -> None:
+    while True:
+        await client.send("busy")
+        await client.recv()
+
+
+async def test_connection_is_closed_after_its_longest_duration_however_busy(
+    start: Start, stage_with: MakeStage
+) -> None:
+    limits = Limits(idle=600, duration=700)
+    stage = stage_with("$default", responses=("$default",))
+    async with start(stage, limits=limits, speed=3_000) as gateway:
+        gateway.functions["default"] = answers({"statusCode": 200, "body": "still here"})
+        async with connect(gateway.url) as client:
+            opened = asyncio.get_running_loop().time()
+            with pytest.raises(ConnectionClosed) as closed:
+                await keep_busy(client)
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1001
+            assert asyncio.get_running_loop().time() - opened >= 700 / 3_000
+
+
+async def test_message_to_the_client_keeps_a_connection_from_being_idle(
+    start: Start, stage_with: MakeStage
+) -> None:
+    async with (
+        start(stage_with("$default"), speed=3_000) as gateway,  # idle after 0.2 s
+        connect(gateway.url) as idle,
+        connect(gateway.url) as spoken_to,
+    ):
+        _, connection_id = gateway.apis.connections
+        waiting = asyncio.create_task(idle.recv())
+        while not waiting.done():
+            assert (await gateway.post(connection_id, "tick")).status == 200
+            assert await spoken_to.recv() == "tick"
+        with pytest.raises(ConnectionClosed):
+            await waiting
+        assert list(gateway.apis.connections) == [connection_id]
+
+
+async def test_all_leaving_at_once_runs_every_disconnect_a_few_at_a_time(
+    start: Start, stage_with: MakeStage
+) -> None:
+    async with start(stage_with("$disconnect"), limits=Limits(farewells=3)) as gateway:
+        running, most = 0, 0
+        three = asyncio.Barrier(3)
+
+        async def farewell(event: Event) -> Any:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            await three.wait()
+            running -= 1
+            return OK
+
+        gateway.functions["disconnect"] = farewell
+        clients = await asyncio.gather(*(aopen(gateway.url) for _ in range(51)))
+        await asyncio.gather(*(client.close() for client in clients))
+        events = await gateway.invoked("DISCONNECT", 51)
+        assert len({event["requestContext"]["connectionId"] for event in events}) == 51
+        assert most == 3
+
+
+async def test_disconnect_function_that_fails_harms_nobody(
+    start: Start, stage_with: MakeStage
+) -> None:
+    async with start(stage_with("$disconnect")) as gateway:
+        gateway.functions["disconnect"] = raises
+        for times in (1, 2):
+            async with connect(gateway.url):
+                pass
+            await gateway.invoked("DISCONNECT", times)
+
+
+async def test_stop_tells_clients_and_runs_no_function(start: Start, stage_with: MakeStage) -> None:
+    async with start(stage_with("$disconnect")) as gateway, connect(gateway.url) as client:
+        await gateway.apis.stop()
+        with pytest.raises(ConnectionClosed) as closed:
+            await client.recv()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1001
+        assert gateway.functions.events == []
+        await gateway.apis.stop()
+
+
+# -- faults ---------------------------------------------------------------------------------------
+
+
+async def test_fault_at_the_handshake_refuses_once(start: Start, stage_with: MakeStage) -> None:
+    async with start(stage_with("$connect")) as gateway:
+        gateway.faults.add("handshake", "throttle", api="a1b2c3d4e5")
+        gateway.faults.add("handshake", "error", status=503)
+        assert (await refusal(gateway.url))[0] == 429
+        assert (await refusal(gateway.url))[0] == 503
+        async with connect(gateway.url):
+            assert gateway.count("fault.applied") == 2
+
+
+async def test_fault_drops_or_doubles_a_message(start: Start, stage_with: MakeStage) -> None:
+    async with start(stage_with("lost", "twice")) as gateway, connect(gateway.url) as client:
+        gateway.faults.add("frame.in", "drop", route="lost")
+        gateway.faults.add("frame.in", "duplicate", route="twice")
+        await client.send('{"action": "lost"}')
+        await client.send('{"action": "twice"}')
+        events = await gateway.invoked("MESSAGE", 2)
+        assert [e["requestContext"]["routeKey"] for e in events] == ["twice", "twice"]
+        assert len({e["requestContext"]["messageId"] for e in events}) == 2
+
+
+async def test_fault_drops_doubles_or_delays_a_frame_to_the_client(
+    start: Start, stage_with: MakeStage
+) -> None:
+    async with start(stage_with("$default")) as gateway, connect(gateway.url) as client:
+        [connection_id] = gateway.apis.connections
+        for action in ("drop", "duplicate", "delay"):
+            gateway.faults.add("frame.out", action, seconds=0.05)
+        for text in ("dropped", "doubled", "delayed", "plain"):
+            assert (await gateway.post(connection_id, text)).status == 200
+        received = [await client.recv() for _ in range(4)]
+        assert received == ["doubled", "doubled", "plain", "delayed"]
+
+
+async def test_fault_cuts_the_socket_on_a_frame(start: Start, stage_with: MakeStage) -> None:
+    async with start(stage_with("$default", "$disconnect")) as gateway:
+        gateway.faults.add("connection", "drop")
+        async with connect(gateway.url) as client:
+            await client.send("hello")
+            with pytest.raises(ConnectionClosed) as closed:
+                await client.recv()
+            assert closed.value.rcvd is None  # no close frame
+        [event] = await gateway.invoked("DISCONNECT")
+        assert event["requestContext"]["disconnectStatusCode"] == 1006
+        assert gateway.functions.of("MESSAGE") == []
+        async with connect(gateway.url) as another:
+            await another.send("hello")
+            await gateway.invoked("MESSAGE")
+
+
+async def test_socket_that_is_cut_before_a_frame_goes_out_is_gone(
+    start: Start, stage_with: MakeStage
+) -> None:
+    async with start(stage_with("$default")) as gateway, connect(gateway.url):
+        [connection_id] = gateway.apis.connections
+        gateway.faults.add("connection", "drop", connection=connection_id)
+        assert (await gateway.post(connection_id, "hello")).status == 410
+        assert not gateway.apis.connections
+
+
+async def test_drop_cuts_the_socket_without_a_close_frame(
+    start: Start, stage_with: MakeStage
+) -> None:
+    async with start(stage_with("$disconnect")) as gateway, connect(gateway.url) as client:
+        [connection_id] = gateway.apis.connections
+        gateway.apis.drop(connection_id)
+        with pytest.raises(ConnectionClosed) as closed:
+            await client.recv()
+        assert closed.value.rcvd is None
+        assert len(await gateway.invoked("DISCONNECT")) == 1
+        gateway.apis.drop(connection_id)
