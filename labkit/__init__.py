@@ -16,11 +16,11 @@ __version__ = "0.1.0"
 __all__ = ["Lab", "LabError", "__version__", "package"]
 
 if TYPE_CHECKING:
+    from labkit.deployment_package import package
     from labkit.errors import LabError
     from labkit.lab import Lab
-    from labkit.package import package
 
-_HOMES = {"Lab": "labkit.lab", "LabError": "labkit.errors", "package": "labkit.package"}
+_HOMES = {"Lab": "labkit.lab", "LabError": "labkit.errors", "package": "labkit.deployment_package"}
 
 
 def __getattr__(name: str) -> Any:

@@ -13,9 +13,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 import labkit
+from labkit.deployment_package import package
 from labkit.errors import EnvironmentProblem, HandlerProblem
 from labkit.handler_magic import handler_file, handlers_folder, register, write
-from labkit.package import package
 
 CELL = """\
 import json

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+import labkit
+from labkit.deployment_package import UPLOAD_LIMIT, package
 from labkit.errors import PackageProblem
-from labkit.package import UPLOAD_LIMIT, package
 
 
 def opened(content: bytes) -> zipfile.ZipFile:
@@ -113,3 +114,9 @@ def test_package_too_large_for_the_call_names_its_largest_file() -> None:
 def test_limit_is_that_of_a_package_sent_with_the_call() -> None:
     # "50 MB (zipped, when uploaded through the Lambda API or SDKs)"
     assert UPLOAD_LIMIT == 50 * 1024 * 1024
+
+
+def test_package_can_be_called_as_labkits_own() -> None:
+    # A module of the function's name would take its place as soon as it is imported.
+    for _ in range(2):
+        assert labkit.package({"app.py": "1"}) == package({"app.py": "1"})
