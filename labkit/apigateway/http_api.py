@@ -16,8 +16,8 @@ Not verified: 503 for a function that is throttled; 431 for headers that are too
 
 Not emulated, and answered with 501 and a ``cloud.warning``: integrations other than Lambda functions
 (``HTTP_PROXY``, AWS services, VPC links), JWT and Lambda authorizers.  Not emulated either, and passed
-over with a ``cloud.warning``: IAM authorization, parameter mapping.  Throttling limits and custom
-domains are left out.
+over with a ``cloud.warning``: IAM authorization, parameter mapping.  Left out: throttling limits, custom
+domains, and the permission that a function's resource policy must give API Gateway.
 """
 
 from __future__ import annotations
