@@ -29,6 +29,9 @@ STUCK = 0.03
 LOOK_AGAIN = 0.005
 """Seconds between looks at a queue that has not become empty."""
 
+LATE = 0.01
+"""Seconds that a look may be late and still be believed."""
+
 INIT_SECONDS = 10.0
 """How long initialisation may take: "The Init phase is limited to 10 seconds"."""
 
@@ -124,7 +127,10 @@ class Pool:
                 return process
         waiting = _Waiting(asyncio.get_running_loop().create_future(), time.perf_counter(), trace)
         self._waiting.append(waiting)
-        self._consider()
+        if self.size == 0:
+            self._consider()
+        else:
+            self._look_soon()
         try:
             return await waiting.process
         except asyncio.CancelledError:
@@ -144,7 +150,7 @@ class Pool:
         elif self.retired:
             process.end("replaced")
         else:
-            process.freeze()
+            process.rest()
             self.ready.append(process)
             if len(self.ready) > KEPT and self._trimmer is None:
                 loop = asyncio.get_running_loop()
@@ -220,13 +226,20 @@ class Pool:
                 self._throttle()
                 break
             self._start(INIT_SECONDS, self._waiting[0].trace)
+        self._look_soon()
+
+    def _look_soon(self) -> None:
         if self._waiting and self._look_again is None:
             loop = asyncio.get_running_loop()
-            self._look_again = loop.call_later(LOOK_AGAIN, self._look)
+            self._look_again = loop.call_later(LOOK_AGAIN, self._look, loop.time() + LOOK_AGAIN)
 
-    def _look(self) -> None:
+    def _look(self, due: float) -> None:
         self._look_again = None
-        self._consider()
+        if asyncio.get_running_loop().time() - due > LATE:
+            # The loop itself is behind; nothing is known of how long functions take.
+            self._look_soon()
+        else:
+            self._consider()
 
     def _pending(self) -> int:
         return len(self._starting) + len(self._init_seconds)

@@ -37,6 +37,15 @@ from labkit.trace import Trace
 STOP = getattr(signal, "SIGSTOP", None)
 CONTINUE = getattr(signal, "SIGCONT", None)
 
+FREEZE_AFTER = 0.002
+"""Seconds without an invocation after which a process is frozen.
+
+Stopping and continuing a process costs more than an echo; a process that gets one invocation after
+the other is not stopped between them.  AWS does not say how soon it freezes."""
+
+GRACE = 0.5
+"""Seconds that a runtime whose answer was refused has to end by itself."""
+
 
 class State(Enum):
     """What a process does."""
@@ -92,6 +101,7 @@ class Process:
         init_lines: what it has written to the log before its first invocation.
         running: the invocation that it is busy with.
         retired: it is ended on purpose; its end is no failure.
+        frozen: it is stopped.
     """
 
     stream: LogStream
@@ -108,10 +118,13 @@ class Process:
     init_lines: list[str] = field(default_factory=list)
     running: Running | None = None
     retired: bool = False
+    frozen: bool = False
+    _memory: Memory | None = None
     _memory_mb: int = 0
     _next: Connection | None = None
     _early: Connection | None = None
-    _frozen: bool = False
+    _freezer: asyncio.TimerHandle | None = None
+    _refused: bool = False
     _reason: str = ""
     _output: Output | None = None
     _server: asyncio.Server | None = None
@@ -124,7 +137,8 @@ class Process:
         Returns:
             ``host:port``.
         """
-        listener = socket.socket()
+        # asyncio turns Nagle's algorithm off only for sockets that say they are TCP.
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             listener.bind(("127.0.0.1", 0))
             loop = asyncio.get_running_loop()
@@ -146,6 +160,7 @@ class Process:
             init_seconds: how long initialisation may take.
         """
         self.child = child
+        self._memory = Memory(child.pid)
         self._output = output
         output.attach(lambda: self._drain(final=False))
         child.on_exit = self._exited
@@ -186,19 +201,27 @@ class Process:
         self.state = State.RUNNING
         self._thaw()
         connection, self._next = self._next, None
-        connection.write(runtime_api.invocation(event, time.time() + timeout))
+        connection.send(runtime_api.invocation(event, time.time() + timeout))
         running.timer = loop.call_later(timeout, self._timed_out, timeout)
         return running
 
-    def freeze(self) -> None:
-        """Stop it until its next invocation."""
-        if not self._frozen and STOP is not None and self.child is not None:
-            self._frozen = self.child.signal(STOP)
+    def rest(self) -> None:
+        """Have it stopped in a moment, until its next invocation."""
+        if STOP is not None:
+            loop = asyncio.get_running_loop()
+            self._freezer = loop.call_later(FREEZE_AFTER, self._freeze)
+
+    def _freeze(self) -> None:
+        if self.state is State.READY and self.child is not None and STOP is not None:
+            self.frozen = self.child.signal(STOP)
 
     def _thaw(self) -> None:
-        if self._frozen and CONTINUE is not None and self.child is not None:
+        if self._freezer is not None:
+            self._freezer.cancel()
+            self._freezer = None
+        if self.frozen and self.child is not None and CONTINUE is not None:
             self.child.signal(CONTINUE)
-        self._frozen = False
+        self.frozen = False
 
     def end(self, reason: str) -> None:
         """Kill the process.
@@ -225,7 +248,7 @@ class Process:
 
     def _timed_out(self, seconds: float) -> None:
         if self.running is not None:
-            self._measure()
+            self.used_memory()
             self.end("timeout")
             self._finish(outcomes.timed_out(self.running.event.request_id, seconds, time.time()))
 
@@ -240,8 +263,9 @@ class Process:
             return
         starting = self.state is State.STARTING
         self.state = State.ENDED
-        if self._init_timer is not None:
-            self._init_timer.cancel()
+        for timer in (self._init_timer, self._freezer):
+            if timer is not None:
+                timer.cancel()
         self._drain(final=True)
         if starting and self.failure is None and self._reason != "init timeout":
             duration = (time.perf_counter() - self.began) * 1000
@@ -260,6 +284,8 @@ class Process:
             connection.close()
         if self._output is not None:
             self._output.close()
+        if self._memory is not None:
+            self._memory.close()
 
     # -- the Runtime API ----------------------------------------------------------------------
 
@@ -279,29 +305,26 @@ class Process:
     def requested(self, connection: Connection, request: Request) -> None:
         """Answer a runtime's request."""
         match runtime_api.call_of(request.method, request.path):
-            case 404:
-                connection.write(
-                    runtime_api.refusal(404, "NotFound", f"There is no {request.path} here.")
-                )
-            case 405:
-                connection.write(
-                    runtime_api.refusal(405, "MethodNotAllowed", f"Not with {request.method}.")
-                )
             case (Call.NEXT, _):
                 self._asked_for_next(connection)
             case (Call.RESPONSE, str(request_id)):
-                connection.write(self._answered(request_id, request, failed=False))
+                connection.send(self._answered(request_id, request, failed=False))
             case (Call.ERROR, str(request_id)):
-                connection.write(self._answered(request_id, request, failed=True))
+                connection.send(self._answered(request_id, request, failed=True))
             case (Call.INIT_ERROR, _):
-                connection.write(self._init_failed(request.body))
+                connection.send(self._init_failed(request.body))
+            case int(status):
+                connection.send(runtime_api.no_call(status, request))
 
     def _asked_for_next(self, connection: Connection) -> None:
         if self.state is State.RUNNING or self._next is not None:
-            connection.write(runtime_api.WRONG_STATE)
+            connection.send(runtime_api.WRONG_STATE)
             return
         if self.state is State.ENDED:
             connection.close()
+            return
+        if self._refused:  # AWS's runtimes end when an answer of theirs is refused
+            asyncio.get_running_loop().call_later(GRACE, self.end, "answer too large")
             return
         if self.child is None:  # it is faster than the news of its start
             self._early = connection
@@ -322,6 +345,7 @@ class Process:
             return runtime_api.WRONG_ID
         self.state = State.RETURNED
         if request.too_large:
+            self._refused = True
             self._finish(outcomes.too_large())
             return runtime_api.TOO_LARGE
         self._finish(outcomes.failed(request.body) if failed else Outcome(request.body))
@@ -344,27 +368,42 @@ class Process:
         if self._output is not None and (lines := self._output.read(final=final)):
             self.on_lines(self, lines)
 
-    def _measure(self) -> None:
-        """Note how much memory it has used at most, in MB."""
-        if self.child is not None:
-            self._memory_mb = max(self._memory_mb, peak_memory(self.child.pid))
-
     def used_memory(self) -> int:
         """The most memory that it has used so far, in MB; 0 where that is not known."""
-        if self.state is not State.ENDED:
-            self._measure()
+        if self._memory is not None:
+            self._memory_mb = max(self._memory_mb, self._memory.peak_mb())
         return self._memory_mb
 
 
-def peak_memory(pid: int) -> int:
-    """A process's largest resident set so far in MB, as Linux counts it; 0 elsewhere."""
-    try:
-        with open(f"/proc/{pid}/status", "rb") as file:
-            status = file.read()
-    except OSError:
-        return 0
-    at = status.find(b"VmHWM:")
-    return int(status[at + 6 : at + 24].split()[0]) // 1024 if at >= 0 else 0
+class Memory:
+    """How much memory a process has used at most, as Linux counts it.
+
+    Args:
+        pid: the process.
+    """
+
+    def __init__(self, pid: int) -> None:
+        try:
+            self._status = os.open(f"/proc/{pid}/status", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self._status = -1
+
+    def peak_mb(self) -> int:
+        """Its largest resident set so far in MB; 0 if it has ended, or is not on Linux."""
+        if self._status < 0:
+            return 0
+        try:
+            status = os.pread(self._status, 4096, 0)
+        except OSError:  # it has ended
+            return 0
+        at = status.find(b"VmHWM:")
+        return int(status[at + 6 : at + 24].split()[0]) // 1024 if at >= 0 else 0
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        if self._status >= 0:
+            os.close(self._status)
+            self._status = -1
 
 
 class Connection(asyncio.Protocol):
@@ -374,6 +413,9 @@ class Connection(asyncio.Protocol):
         self._process = process
         self._parser = Parser()
         self._transport: asyncio.Transport | None = None
+        self._held = b""
+        self._more = False
+        self._closing = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note the transport."""
@@ -386,25 +428,35 @@ class Connection(asyncio.Protocol):
         try:
             requests = self._parser.feed(data)
         except runtime_api.BadRequest as error:
-            self.write(runtime_api.refusal(400, "BadRequest", str(error), close=True))
+            self.send(runtime_api.refusal(400, "BadRequest", str(error), close=True))
             self.close()
             return
-        for request in requests:
+        for number, request in enumerate(requests, 1):
+            self._more = number < len(requests)
+            self._closing = not request.keep_alive
             self._process.requested(self, request)
-            if not request.keep_alive and "/next" not in request.path:
-                self.close()
         if self._parser.expects_continue:
             self._parser.expects_continue = False
-            self.write(runtime_api.CONTINUE)
+            self.send(runtime_api.CONTINUE)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the process."""
         self._process.disconnected(self)
 
-    def write(self, data: bytes) -> None:
-        """Send bytes to the runtime."""
+    def send(self, data: bytes) -> None:
+        """Send bytes to the runtime.
+
+        A runtime that has asked for the next invocation already gets "accepted" together with that
+        invocation: one system call and one wake-up less.
+        """
+        if self._more and data == runtime_api.ACCEPTED:
+            self._held = data
+            return
         if self._transport is not None:
-            self._transport.write(data)
+            self._transport.write(self._held + data if self._held else data)
+            if self._closing:
+                self._transport.close()
+        self._held = b""
 
     def close(self) -> None:
         """End the connection once everything is sent."""

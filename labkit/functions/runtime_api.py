@@ -293,6 +293,15 @@ def refusal(status: int, kind: str, message: str, *, close: bool = False) -> byt
     return answer(status, body, close=close)
 
 
+def no_call(status: int, request: Request) -> bytes:
+    """The answer to a request that is no call of the Runtime API."""
+    if status == 405:
+        return refusal(
+            405, "MethodNotAllowed", f"{request.path} is not called by {request.method}."
+        )
+    return refusal(404, "NotFound", f"The Runtime API has no {request.path}.")
+
+
 ACCEPTED = answer(202, b'{"status":"OK"}\n')
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 WRONG_ID = refusal(400, "InvalidRequestID", "Invalid request ID")
