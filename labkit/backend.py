@@ -76,6 +76,12 @@ THREADS = 4
 """Threads that make calls for the event loop; more than one, so that a call that waits (SQS's long
 polling) does not hold up the others."""
 
+QUICK = frozenset(
+    f"DynamoDB_20120810.{operation}"
+    for operation in ("GetItem", "PutItem", "UpdateItem", "DeleteItem")
+)
+"""Calls that are made in the event loop's own thread if nothing else is under way."""
+
 LONGEST_END = 2.0
 """Seconds that :meth:`Backend.close` waits for the threads of executions.  One that waits for a
 function's answer ends with the function."""
@@ -194,7 +200,19 @@ class Backend:
 
     async def answer(self, request: AwsRequest) -> AwsResponse:
         """:meth:`call`, from the event loop and without holding it up."""
+        if self._is_quick(request) and self._lock.acquire(blocking=False):
+            try:
+                return self.call(request)
+            finally:
+                self._lock.release()
         return await asyncio.get_running_loop().run_in_executor(self._threads, self.call, request)
+
+    def _is_quick(self, request: AwsRequest) -> bool:
+        """Whether a call takes less than the way to another thread and back, about half a ms."""
+        return (
+            request.headers.get("X-Amz-Target") in QUICK
+            and f"dynamodb.{request.region}.amazonaws.com" in self._handlers
+        )
 
     def _call(self, request: AwsRequest) -> AwsResponse:
         host = request.headers.get("Host", "").partition(":")[0]
@@ -552,20 +570,21 @@ _ready: set[str] = set()
 def _handlers(host: str) -> list[tuple[re.Pattern[str], Callable[..., Any]]]:
     """Find moto's handlers for a host, by URL pattern."""
     base = f"https://{host}"
-    names = [n for n, pattern in moto.backend_index.backend_url_patterns if pattern.match(base)]
-    # API Gateway's version 1 shares the host with version 2.  Its import takes most of a second for
-    # an OpenAPI validator, so it is asked last and loaded when something asks for it.
-    names.sort(key=lambda name: name == "apigateway")
     found: list[tuple[re.Pattern[str], Callable[..., Any]]] = []
-    for name in dict.fromkeys(names):
-        if name == "apigateway" and len(names) > 1:
-            found.append((re.compile(r"https://[^/]+/(?!v2/)"), _later(name, host)))
+    for name, pattern in moto.backend_index.backend_url_patterns:
+        if not pattern.match(base):
             continue
-        found += _urls(name)
+        if name == "apigateway":
+            # Version 2 has the same host.  Importing version 1 takes two seconds, for an OpenAPI
+            # validator, so it waits until something asks for it.
+            found += _urls("apigatewayv2")
+            found.append((re.compile(r"https://[^/]+/(?!v2/)"), _later(name)))
+        else:
+            found += _urls(name)
     return found
 
 
-def _later(name: str, host: str) -> Callable[..., Any]:
+def _later(name: str) -> Callable[..., Any]:
     """A handler that loads a service when it is first called."""
     loaded: list[tuple[re.Pattern[str], Callable[..., Any]]] = []
 
@@ -1482,6 +1501,12 @@ REPLACEMENTS: tuple[Replacement, ...] = (
         "a student's AWS profile may not exist; moto only asks for names of regions",
     ),
     Replacement(
+        "moto.core.responses",
+        "method_names_from_class",
+        functools.lru_cache(maxsize=None),
+        "it lists a class's members at every call, a sixth of a PutItem's time",
+    ),
+    Replacement(
         "moto.apigatewayv2.models", "Stage.to_json", _stage_json, "moto keeps no DeploymentId"
     ),
     Replacement(
@@ -1547,6 +1572,15 @@ REPLACEMENTS: tuple[Replacement, ...] = (
         functools.lru_cache(maxsize=64),
         "parsing takes 10 ms and more, and what it makes keeps no state of an execution",
     ),
+    *(
+        Replacement(
+            module,
+            "parse",
+            functools.lru_cache(maxsize=1024),
+            "it builds its parser anew at each path, which is half of a state's time",
+        )
+        for module in (f"{ASL}.utils.json_path", f"{ASL}.component.common.path.result_path")
+    ),
     Replacement(
         f"{PARSER}.backend.execution_worker",
         "ExecutionWorker._execution_logic",
@@ -1594,6 +1628,15 @@ REPLACEMENTS: tuple[Replacement, ...] = (
         "ExecutionState._evaluate_with_timeout",
         _evaluate_with_timeout,
         "the fault seam at each attempt; a retried task needs a new token",
+    ),
+    *(
+        Replacement(
+            f"{ASL}.component.eval_component",
+            f"EvalComponent.{name}",
+            _always(lambda self, *_, **__: None),
+            "it writes the whole component out for a log that nobody reads",
+        )
+        for name in ("_log_failure_event_exception", "_log_exception")
     ),
     # Errors, limits and queries
     Replacement(

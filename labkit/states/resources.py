@@ -134,7 +134,6 @@ _BOTOCORE = {
     "marketplaceentitlementservice": "marketplace-entitlement",
     "marketplacemetering": "meteringmarketplace",
     "migrationhub": "mgh",
-    "pinpointsmsvoice": "sms-voice",
     "serverlessapplicationrepository": "serverlessrepo",
     "sfn": "stepfunctions",
     "simpledb": "sdb",

@@ -1,0 +1,133 @@
+import json
+
+from labkit.states.definition import message, problems
+
+LAMBDA = "arn:aws:states:::lambda:invoke"
+
+
+def refused(machine):
+    return problems(json.dumps(machine))
+
+
+def test_whole_machine_has_no_problems():
+    assert (
+        refused(
+            {
+                "StartAt": "Work",
+                "States": {
+                    "Work": {
+                        "Type": "Task",
+                        "Resource": LAMBDA,
+                        "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Sorry"}],
+                        "Next": "Which",
+                    },
+                    "Which": {
+                        "Type": "Choice",
+                        "Choices": [{"Variable": "$.a", "IsPresent": True, "Next": "Done"}],
+                        "Default": "Sorry",
+                    },
+                    "Done": {"Type": "Succeed"},
+                    "Sorry": {"Type": "Fail"},
+                },
+            }
+        )
+        == []
+    )
+
+
+def test_unknown_resource_is_refused_in_the_words_of_aws():
+    machine = {
+        "StartAt": "X",
+        "States": {
+            "X": {
+                "Type": "Task",
+                "Resource": "arn:aws:states:::aws-sdk:apigatewaymanagementapi:postToConnection",
+                "End": True,
+            }
+        },
+    }
+    assert message(refused(machine)) == (
+        "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: The resource provided "
+        "arn:aws:states:::aws-sdk:apigatewaymanagementapi:postToConnection is not recognized. "
+        "The value is not a valid resource ARN, or the resource is not available in this region. "
+        "at /States/X/Resource'"
+    )
+
+
+def test_missing_target_and_unreachable_state_are_named_as_aws_does():
+    machine = {
+        "StartAt": "pass1",
+        "States": {
+            "pass1": {"Type": "Pass", "Next": "pass3"},
+            "pass2": {"Type": "Pass", "End": True},
+        },
+    }
+    assert message(refused(machine)) == (
+        "Invalid State Machine Definition: 'MISSING_TRANSITION_TARGET: Missing 'Next' target: "
+        'pass3 at /States/pass1/Next, MISSING_TRANSITION_TARGET: State "pass2" is not reachable. '
+        "at /States/pass2'"
+    )
+
+
+def test_every_kind_of_target_is_called_next():
+    machine = {
+        "StartAt": "nope",
+        "States": {
+            "T": {
+                "Type": "Task",
+                "Resource": LAMBDA,
+                "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "nope"}],
+                "Next": "C",
+            },
+            "C": {"Type": "Choice", "Choices": [{"Next": "nope"}], "Default": "nope"},
+            "E": {"Type": "Succeed"},
+        },
+    }
+    places = [p.split(" at ")[1] for p in refused(machine) if "Missing 'Next' target: nope" in p]
+    assert places == [
+        "/StartAt",
+        "/States/T/Catch[0]/Next",
+        "/States/C/Default",
+        "/States/C/Choices[0]/Next",
+    ]
+
+
+def test_loop_without_an_end_is_one_problem():
+    machine = {
+        "StartAt": "A",
+        "States": {
+            "A": {"Type": "Pass", "Next": "B"},
+            "B": {"Type": "Pass", "Next": "A"},
+            "Lost": {"Type": "Pass", "Next": "A"},
+        },
+    }
+    assert refused(machine) == ["MISSING_END_STATE: Workflow has no terminal state"]
+
+
+def test_states_of_branches_and_of_maps_are_looked_into():
+    wrong = {"StartAt": "X", "States": {"X": {"Type": "Task", "Resource": "no", "End": True}}}
+    machine = {
+        "StartAt": "P",
+        "States": {
+            "P": {"Type": "Parallel", "Branches": [wrong], "Next": "M"},
+            "M": {"Type": "Map", "ItemProcessor": wrong, "End": True},
+        },
+    }
+    assert [p.rpartition(" at ")[2] for p in refused(machine)] == [
+        "/States/P/Branches[0]/States/X/Resource",
+        "/States/M/ItemProcessor/States/X/Resource",
+    ]
+
+
+def test_missing_fields_are_named_with_their_place():
+    assert [p.rpartition(" at ")[2] for p in refused({})] == ["/", "/"]
+    assert '"StartAt"' in refused({"States": {"A": {"Type": "Succeed"}}})[0]
+    assert '"Type"' in refused({"StartAt": "A", "States": {"A": {"End": True}}})[0]
+    assert (
+        '"Resource"' in refused({"StartAt": "A", "States": {"A": {"Type": "Task", "End": True}}})[0]
+    )
+
+
+def test_text_that_is_no_json_is_called_that():
+    assert problems("{").pop().startswith("INVALID_JSON_DESCRIPTION: ")
+    assert problems("[]") != []
