@@ -18,6 +18,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from labkit.apigateway.model import Integration
 from labkit.errors import LabError
@@ -62,16 +63,24 @@ def function_of(integration: Integration, variables: Mapping[str, str]) -> str:
             f"Integration {integration.id} is of type {integration.type!r}. The local cloud runs "
             f"Lambda proxy integrations ({LAMBDA_PROXY}) and no other type."
         )
-    uri = _VARIABLE.sub(lambda found: variables.get(found[1], ""), integration.uri)
-    if invoke := _INVOKE.match(uri):
-        uri = invoke["function"]
-    if _FUNCTION.match(uri):
-        return uri
+    uri = integration.uri
+    if "${" in uri:
+        uri = _VARIABLE.sub(lambda found: variables.get(found[1], ""), uri)
+    function = _function_in(uri)
+    if function is not None:
+        return function
     raise NotEmulated(
         f"The URI of integration {integration.id} names no Lambda function: "
         f"{integration.uri!r}. It looks like "
         "arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/FUNCTION_ARN/invocations."
     )
+
+
+@lru_cache(maxsize=1024)
+def _function_in(uri: str) -> str | None:
+    if invoke := _INVOKE.match(uri):
+        uri = invoke["function"]
+    return uri if _FUNCTION.match(uri) else None
 
 
 @dataclass(frozen=True, slots=True)

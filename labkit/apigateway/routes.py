@@ -21,7 +21,7 @@ import json
 import re
 from collections.abc import Container, Mapping
 from functools import lru_cache
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 CONNECT = "$connect"
 DISCONNECT = "$disconnect"
@@ -32,7 +32,13 @@ _VARIABLE = re.compile(r"\\\$|\$\{([^}]*)\}|\$([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+
 _MISSING = object()
 
 Path = tuple[str, ...]
-T = TypeVar("T")
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse).decode
 
 
 def select(expression: str, message: str, keys: Container[str]) -> str | None:
@@ -56,7 +62,7 @@ def select(expression: str, message: str, keys: Container[str]) -> str | None:
 def evaluate(expression: str, message: str) -> str | None:
     """What a route selection expression gives for a message; ``None`` if it is not JSON."""
     try:
-        body = json.loads(message, parse_constant=_refuse)
+        body = _decode(message)
     except (ValueError, RecursionError):
         return None
     return "".join(
@@ -97,7 +103,3 @@ def _text(value: Any) -> str:
     if value is None or value is _MISSING:
         return ""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")

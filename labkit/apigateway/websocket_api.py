@@ -93,7 +93,10 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 def is_local(origin: str) -> bool:
     """Whether a web page of this machine sent the ``Origin``: one on loopback, or a file."""
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
     if parts.scheme == "file":
         return True
     host = parts.hostname or ""
@@ -245,7 +248,7 @@ class WebSocketApis:
         started = time.monotonic()
         connection_id, request_id = events.new_id(), events.new_id()
         where = {"api": api_id, "stage": stage_name, "connection": connection_id}
-        trace = Trace.parse(request.headers.get(HEADER)) or Trace.new()
+        trace = self._begin(Trace.parse(request.headers.get(HEADER)))
         trace = trace.after(self._log.append("handshake.request", trace, **where).seq)
         origin = Origin(
             connection_id,
@@ -275,6 +278,8 @@ class WebSocketApis:
         self, request: web.BaseRequest, api_id: str, stage_name: str, trace: Trace
     ) -> Stage:
         """The stage that a request addresses, if it may be asked at all."""
+        if self._all_gone is not None:
+            raise Refused(503, "the local cloud is stopping")
         fault = self._faults.strike("handshake", trace, api=api_id, stage=stage_name)
         if fault is not None:
             if fault.action is Action.DELAY:
@@ -483,7 +488,7 @@ class WebSocketApis:
                 self._report(connection, INTERNAL_SERVER_ERROR, request_id, trace)
         else:
             if not late and answer.body is not None and DEFAULT in route.response_keys:
-                self._tell(connection, answer.body.encode(), trace)
+                self._tell(connection, answer.body.encode("utf-8", "replace"), trace)
         finally:
             if timer is not None:
                 timer.cancel()
@@ -664,6 +669,7 @@ class WebSocketApis:
         """
         integration, function = _target(stage, route)
         running = self._start(self._run(stage, function, event, trace))
+        running.add_done_callback(_take_note)
         done, _ = await asyncio.wait({running}, timeout=self._seconds(integration))
         if not done:
             raise TimeoutError
@@ -681,6 +687,16 @@ class WebSocketApis:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def _begin(self, sent: Trace | None) -> Trace:
+        """The trace of a handshake: the client's own if it sent one, as with AWS X-Ray.
+
+        A client's ``Parent`` is an event of this log only if there is such an event.
+        """
+        if sent is None:
+            return Trace.new()
+        known = sent.cause is not None and sent.cause <= self._log.last
+        return sent if known else Trace(sent.root)
 
     def _warn(self, trace: Trace | None, message: str) -> None:
         self._log.append("cloud.warning", trace, message=message)
@@ -701,6 +717,12 @@ def _target(stage: Stage, route: Route) -> tuple[Integration, str]:
             f"Route {route.key!r} has no integration: set its Target to integrations/INTEGRATION_ID."
         )
     return integration, function_of(integration, stage.settings.variables)
+
+
+def _take_note(task: asyncio.Task[Any]) -> None:
+    """See how a task ended, so that asyncio does not complain that nobody did."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _check_route(route: Route) -> None:

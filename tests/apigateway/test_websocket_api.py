@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -163,12 +164,17 @@ async def test_connect_function_that_takes_too_long_gives_504_and_goes_on(
         async def slow(event: Event) -> Any:
             await release.wait()
             finished.set()
-            return OK
+            raise RuntimeError("nobody listens any more")
 
+        unseen: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: unseen.append(what))
         gateway.functions["connect"] = slow
         assert (await refusal(gateway.url))[0] == 504
         release.set()
         await finished.wait()
+        await gateway.until(lambda: not gateway.apis._tasks)
+        gc.collect()
+        assert unseen == []
 
 
 @pytest.mark.parametrize("path", ["/a1b2c3d4e5/nope", "/other/prod"])
@@ -225,6 +231,7 @@ async def test_page_of_another_origin_is_refused(start: Start, stage_with: MakeS
         ("https://example.com", False),
         ("http://localhost.example.com", False),
         ("http://127.0.0.1.example.com", False),
+        ("http://[::1", False),
     ],
 )
 def test_origin_is_local_only_on_loopback(origin: str, local: bool) -> None:
@@ -332,6 +339,17 @@ async def test_handshake_and_each_message_begin_a_trace(
         arrived = await gateway.event("frame.in")
         assert selected.cause == arrived.seq
         assert first.cause == selected.seq
+
+
+async def test_handshake_goes_on_with_the_clients_own_trace(
+    start: Start, stage_with: MakeStage
+) -> None:
+    async with start(stage_with("$default")) as gateway:
+        root = "1-65c66adf-0123456789abcdef01234567"
+        header = f"Root={root};Parent=53995c3f42cd8ad8;Sampled=1"
+        async with connect(gateway.url, additional_headers={"X-Amzn-Trace-Id": header}):
+            asked = await gateway.event("handshake.request")
+            assert (asked.trace, asked.cause) == (root, None)
 
 
 # -- messages -------------------------------------------------------------------------------------
@@ -634,6 +652,7 @@ async def test_stop_tells_clients_and_runs_no_function(start: Start, stage_with:
         assert closed.value.rcvd.code == 1001
         assert gateway.functions.events == []
         await gateway.apis.stop()
+        assert (await refusal(gateway.url))[0] == 503
 
 
 # -- faults ---------------------------------------------------------------------------------------
