@@ -53,11 +53,26 @@ def wanted(waiting: int, starting: int, running_for: list[float], cores: int = C
     Args:
         waiting: invocations in the queue.
         starting: processes that are being started.
-        running_for: for each busy process, the seconds since its invocation began.
+        running_for: for each process, the seconds since its invocation began; 0 between two.
         cores: how many processes can really work at a time.
     """
     quick = sum(seconds < STUCK for seconds in running_for)
     return waiting > starting and quick + starting < cores
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The start of a process.
+
+    Attributes:
+        init_seconds: how long its initialisation may take.
+        again: it is the second attempt, after one that took too long.
+        trace: the trace of the invocation that it is started for.
+    """
+
+    init_seconds: float
+    again: bool
+    trace: Trace | None
 
 
 @dataclass(eq=False, slots=True)
@@ -74,8 +89,9 @@ class Pool:
 
     Args:
         function: the function as it is deployed.
-        launch: starts a process; ``(pool, seconds of initialisation, trace)``.
+        launch: starts a process, and calls :meth:`launching` when it is there.
         room: whether one more process may run; it may end an idle one elsewhere to make room.
+        init_seconds: how long initialisation may take.
 
     Attributes:
         processes: all that have been started and have not ended.
@@ -86,8 +102,9 @@ class Pool:
     def __init__(
         self,
         function: FunctionConfiguration,
-        launch: Callable[[Pool, float, Trace | None], Awaitable[Process]],
+        launch: Callable[[Pool, Start], Awaitable[Process]],
         room: Callable[[Pool], bool],
+        init_seconds: float = INIT_SECONDS,
     ) -> None:
         self.function = function
         self.processes: set[Process] = set()
@@ -95,9 +112,10 @@ class Pool:
         self.retired = False
         self._launch = launch
         self._room = room
+        self._init_limit = init_seconds
         self._waiting: deque[_Waiting] = deque()
-        self._starting: dict[asyncio.Task[None], None] = {}
-        self._init_seconds: dict[Process, float] = {}
+        self._starting: set[asyncio.Task[None]] = set()
+        self._initialising: dict[Process, Start] = {}
         self._look_again: asyncio.TimerHandle | None = None
         self._trimmer: asyncio.TimerHandle | None = None
 
@@ -144,7 +162,7 @@ class Pool:
         """Take a process that has become READY: for the queue, or to be kept."""
         if process.state is not State.READY:
             return
-        self._init_seconds.pop(process, None)
+        self._initialising.pop(process, None)
         if waiting := self._first():
             waiting.process.set_result(process)
         elif self.retired:
@@ -161,13 +179,13 @@ class Pool:
         self.processes.discard(process)
         if process in self.ready:
             self.ready.remove(process)
-        limit = self._init_seconds.pop(process, None)
-        if limit is not None and process.served == 0 and not process.retired:
+        start = self._initialising.pop(process, None)
+        if start is not None and not process.retired:
             # It never got as far as its first invocation.
-            if process.failure is None and limit == INIT_SECONDS:
+            if process.failure is None and not start.again:
                 # "Lambda retries the Init phase at the time of the first function invocation with
                 # the configured function timeout."
-                self._start(min(self.function.timeout, 900.0), None)
+                self._start(Start(self.function.timeout, True, start.trace))
                 return
             if process.failure is None:
                 seconds = self.function.timeout
@@ -225,7 +243,7 @@ class Pool:
             if not self._room(self):
                 self._throttle()
                 break
-            self._start(INIT_SECONDS, self._waiting[0].trace)
+            self._start(Start(self._init_limit, False, self._waiting[0].trace))
         self._look_soon()
 
     def _look_soon(self) -> None:
@@ -242,12 +260,14 @@ class Pool:
             self._consider()
 
     def _pending(self) -> int:
-        return len(self._starting) + len(self._init_seconds)
+        return len(self._starting) + len(self._initialising)
 
     def _running_for(self) -> list[float]:
         now = time.perf_counter()
         return [
-            now - process.running.began for process in self.processes if process.running is not None
+            now - process.running.began if process.running is not None else 0.0
+            for process in self.processes
+            if process not in self._initialising
         ]
 
     def _throttle(self) -> None:
@@ -264,27 +284,23 @@ class Pool:
                 )
             )
 
-    def _start(self, init_seconds: float, trace: Trace | None) -> None:
-        task = asyncio.get_running_loop().create_task(self._started(init_seconds, trace))
-        self._starting[task] = None
-        task.add_done_callback(lambda done: self._starting.pop(done, None))
+    def _start(self, start: Start) -> None:
+        task = asyncio.get_running_loop().create_task(self._started(start))
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)
 
-    async def _started(self, init_seconds: float, trace: Trace | None) -> None:
+    async def _started(self, start: Start) -> None:
         try:
-            process = await self._launch(self, init_seconds, trace)
+            await self._launch(self, start)
         except AwsError as error:
             if waiting := self._first():
                 waiting.process.set_exception(error)
             asyncio.get_running_loop().call_soon(self._consider)
-            return
-        if process.state is State.ENDED:
-            self._init_seconds[process] = init_seconds
-            self.ended(process)
 
-    def launching(self, process: Process, init_seconds: float) -> None:
+    def launching(self, process: Process, start: Start) -> None:
         """Note a process that is being initialised."""
         self.processes.add(process)
-        self._init_seconds[process] = init_seconds
+        self._initialising[process] = start
 
     def _trim(self) -> None:
         self._trimmer = None

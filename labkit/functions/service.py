@@ -45,7 +45,7 @@ from labkit.functions.log_stream import LogStream, LogWriter, WriteLogs, stream_
 from labkit.functions.model import FunctionConfiguration, Invocation
 from labkit.functions.outcome import Outcome
 from labkit.functions.package import brings_sdk, unpack
-from labkit.functions.pool import Pool
+from labkit.functions.pool import INIT_SECONDS, Pool, Start
 from labkit.functions.process import Output, Process, Running
 from labkit.functions.runtime_api import Event, event_arn
 from labkit.trace import Trace
@@ -93,6 +93,7 @@ class Functions:
         folder: where packages are unpacked; a temporary folder, removed at stop, by default.
         max_processes: how many processes run at a time.
         clock: scales the pauses of asynchronous retries, nothing else.
+        init_seconds: how long initialisation may take, 10 seconds as on AWS by default.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Functions:
         folder: Path | None = None,
         max_processes: int = MAX_PROCESSES,
         clock: Clock | None = None,
+        init_seconds: float = INIT_SECONDS,
     ) -> None:
         self._log = log
         self._faults = faults
@@ -116,6 +118,7 @@ class Functions:
         self._given_folder = folder
         self._max_processes = max_processes
         self._clock = clock or Clock()
+        self._init_seconds = init_seconds
         self._writer = LogWriter(write_logs)
         self._writer.problem = self._log_problem
         self._folder: Path | None = None
@@ -381,7 +384,7 @@ class Functions:
                 if old_key[:2] == key[:2]:
                     old.retire()
                     self._forget(old)
-            pool = self._pools[key] = Pool(function, self._launch, self._room)
+            pool = self._pools[key] = Pool(function, self._launch, self._room, self._init_seconds)
         return pool
 
     def _forget(self, pool: Pool) -> None:
@@ -401,31 +404,29 @@ class Functions:
         others = (each for each in self._pools.values() if each is not pool)
         return any(each.evict() for each in others)
 
-    async def _launch(self, pool: Pool, init_seconds: float, trace: Trace | None) -> Process:
+    async def _launch(self, pool: Pool, start: Start) -> Process:
         """Start a process of a function."""
         function = pool.function
         try:
             fresh = await self._unpacked(function)
-            return await self._spawn(pool, fresh, init_seconds, trace)
+            return await self._spawn(pool, fresh, start)
         except (OSError, EnvironmentProblem) as error:
             self._log.append(
                 "cloud.error",
-                trace,
+                start.trace,
                 message=f"A process of the function {function.name} cannot be started.",
                 detail=str(error),
             )
             raise AwsError("ServiceException", str(error), 500) from error
 
-    async def _spawn(
-        self, pool: Pool, fresh: bool, init_seconds: float, trace: Trace | None
-    ) -> Process:
+    async def _spawn(self, pool: Pool, fresh: bool, start: Start) -> Process:
         function = pool.function
         name = stream_name(function.version, time.time())
         stream = LogStream(function.account, function.region, log_group(function), name)
         process = Process(
             stream,
             on_ready=pool.offer,
-            on_lines=lambda process, lines: self._lines(pool, process, lines, trace),
+            on_lines=lambda process, lines: self._lines(pool, process, lines, start.trace),
             on_outcome=lambda *arguments: self._over(pool, *arguments),
             on_end=lambda process, reason: self._ended(pool, process, reason),
         )
@@ -447,9 +448,9 @@ class Functions:
             process.abandon()
             output.close()
             raise
-        self._log.append("function.started", trace, function=function.name, pid=child.pid)
-        pool.launching(process, init_seconds)
-        process.run(child, output, init_seconds)
+        self._log.append("function.started", start.trace, function=function.name, pid=child.pid)
+        pool.launching(process, start)
+        process.run(child, output, start.init_seconds)
         return process
 
     def _package_folder(self, function: FunctionConfiguration) -> Path:

@@ -99,7 +99,8 @@ class ClientContext(Members):
 
     def __init__(self, values: dict[str, Any]) -> None:
         super().__init__(values)
-        self.client = None if self.client is None else Client(self.client)
+        client = values.get("client")
+        self.client = Client(client) if isinstance(client, dict) else None
 
 
 class Context:

@@ -78,9 +78,12 @@ def warm() -> None:
     import botocore.session
 
     loader = botocore.loaders.create_loader()
-    botocore.session.create_loader = lambda search_path=None: (
-        botocore.loaders.create_loader(search_path) if search_path else loader
-    )
+    make_loader = botocore.loaders.create_loader
+
+    def shared_loader(search_path_string: str | None = None) -> Any:
+        return make_loader(search_path_string) if search_path_string else loader
+
+    botocore.session.create_loader = shared_loader
 
     class Nothing:
         """An empty answer."""
@@ -89,7 +92,8 @@ def warm() -> None:
             return [b"{}"]
 
     def answer(request: Any, **_: Any) -> Any:
-        return botocore.awsrequest.AWSResponse(request.url, 200, {}, Nothing())
+        empty: Any = {}
+        return botocore.awsrequest.AWSResponse(request.url, 200, empty, Nothing())
 
     session = boto3.Session(
         aws_access_key_id="warm", aws_secret_access_key="warm", region_name="us-east-1"
@@ -128,13 +132,13 @@ def serve(control: socket.socket, server: int) -> Callable[[], NoReturn]:
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
     children: set[int] = set()
     while True:
-        ready, _, _ = select.select([control, wake], [], [])
+        ready, _, _ = select.select([control.fileno(), wake], [], [])
         if wake in ready:
             with contextlib.suppress(BlockingIOError):
                 os.read(wake, 4096)
             for pid, code in reap(children):
                 send(control, {"pid": pid, "exit": code})
-        if control in ready:
+        if control.fileno() in ready:
             message, output = receive(control)
             if message is None:
                 end(children)
@@ -280,7 +284,8 @@ def become(message: dict[str, Any]) -> NoReturn:
     for name in ("bootstrap", "redirect"):
         # A student's own bootstrap.py must not find this one in its place.
         del sys.modules[name]
-    bootstrap.run()
+    run: Callable[[], NoReturn] = bootstrap.run
+    run()
 
 
 def limit_memory(size: int) -> None:
