@@ -15,12 +15,9 @@ the tests name one by one.
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import hashlib
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Protocol as TypingProtocol
 
@@ -33,7 +30,6 @@ from labkit.apigateway.limits import Limits
 from labkit.errors import LabError
 from labkit.trace import Trace
 
-_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _logger = logging.getLogger(__name__)
 
 NO_STATUS_REASON = "Client-side close frame status not set"
@@ -48,10 +44,6 @@ class State(StrEnum):
 
     OPEN = "open"
     ENDED = "ended"
-
-
-class BadHandshake(LabError):
-    """A request to upgrade that RFC 6455 does not allow."""
 
 
 class ClientDoesNotRead(LabError):
@@ -295,55 +287,6 @@ class Connection(asyncio.Protocol):
             self._owner.ended(self, int(code), reason, trace)
 
 
-# -- the opening handshake -----------------------------------------------------------------------
-
-
-def check_handshake(headers: Mapping[str, str]) -> None:
-    """Whether a request to upgrade is one (RFC 6455, section 4.2.1).
-
-    Args:
-        headers: the request's headers; case does not matter in the mapping.
-
-    Raises:
-        BadHandshake: it is not; the message says why.
-    """
-    version = headers.get("Sec-WebSocket-Version", "")
-    if version != "13":
-        raise BadHandshake(f"Sec-WebSocket-Version is {version!r}, not '13'")
-    key = headers.get("Sec-WebSocket-Key", "")
-    try:
-        length = len(base64.b64decode(key, validate=True))
-    except (binascii.Error, ValueError):
-        length = 0
-    if length != 16:
-        raise BadHandshake(f"Sec-WebSocket-Key is not 16 bytes in base64: {key!r}")
-
-
-def accept(key: str) -> str:
-    """``Sec-WebSocket-Accept`` for a ``Sec-WebSocket-Key`` (RFC 6455, section 4.2.2)."""
-    return base64.b64encode(hashlib.sha1((key + _GUID).encode()).digest()).decode()
-
-
-def switching_protocols(key: str, subprotocol: str | None) -> bytes:
-    """The response that accepts an upgrade, as it goes over the wire.
-
-    No extension is accepted, compression included: AWS accepts none.
-
-    Args:
-        key: the request's ``Sec-WebSocket-Key``.
-        subprotocol: the subprotocol that the function returned.
-    """
-    lines = [
-        "HTTP/1.1 101 Switching Protocols",
-        "Upgrade: websocket",
-        "Connection: Upgrade",
-        f"Sec-WebSocket-Accept: {accept(key)}",
-    ]
-    if subprotocol is not None:
-        lines.append(f"Sec-WebSocket-Protocol: {subprotocol}")
-    return "\r\n".join([*lines, "", ""]).encode()
-
-
 class Upgraded(web.StreamResponse):
     """What a request handler returns to aiohttp when the connection is no longer aiohttp's."""
 
@@ -364,7 +307,7 @@ def upgrade(
 
     Args:
         request: the request that asked for it.
-        head: see :func:`switching_protocols`.
+        head: see :func:`labkit.apigateway.handshake.switching_protocols`.
         connection: makes the connection from the transport.
 
     Returns:

@@ -1,7 +1,7 @@
 """WebSocket APIs: the opening handshake, messages on their way to functions, the end of connections.
 
-The rules are elsewhere (:mod:`labkit.apigateway.routes`, ``events``, ``integrations``, ``limits``);
-this module joins them to sockets, functions, faults and the event log.
+The rules are elsewhere (:mod:`labkit.apigateway.handshake`, ``routes``, ``events``, ``integrations``,
+``limits``); this module joins them to sockets, functions, faults and the event log.
 
 Source: "About WebSocket APIs in API Gateway" and the chapters that it leads to.  In short:
 
@@ -13,13 +13,9 @@ Source: "About WebSocket APIs in API Gateway" and the chapters that it leads to.
   stays open.
 - ``$disconnect`` runs once, after the connection has ended, whoever ended it.
 
-Our choices, where AWS documents nothing: the JSON body of a refused handshake; 500 for an integration
-that cannot be invoked, 504 for one that takes too long, both during ``$connect``; 426 for a request
-that is no upgrade; 414 for a URL that is too long; 1006 when the TCP connection is lost.
-
-Beyond AWS: a web page of another origin than this machine is refused with 403.  A port of this
-machine can be reached by every page that its browser shows, and AWS's answer to that, an authorizer,
-would be too much to ask of a first lesson.
+Our choices, where AWS documents nothing: 500 for an integration that cannot be invoked and 504 for one
+that takes too long, both during ``$connect``; 1006 when the TCP connection is lost; the spacing of
+error frames.
 
 Not emulated: authorizers, API keys, model validation, access logs and throttling.  Who uses one of
 them gets a ``cloud.warning`` in the event log, and the request fails instead of passing unchecked.
@@ -28,41 +24,33 @@ them gets a ``cloud.warning`` in the event log, and the request fails instead of
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
-from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from labkit.apigateway import events
-from labkit.apigateway.connection import (
-    BadHandshake,
-    ClientDoesNotRead,
-    Connection,
-    State,
-    Upgraded,
-    check_handshake,
-    switching_protocols,
-    upgrade,
-)
+from labkit.apigateway.connection import ClientDoesNotRead, Connection, State, Upgraded, upgrade
 from labkit.apigateway.events import Origin
-from labkit.apigateway.integrations import (
-    FunctionFailed,
-    NotEmulated,
-    OutOfForm,
-    ProxyAnswer,
-    function_of,
+from labkit.apigateway.handshake import (
+    FORBIDDEN,
+    INTERNAL_SERVER_ERROR,
+    TIMED_OUT,
+    Refused,
+    check,
+    is_local,
+    switching_protocols,
 )
+from labkit.apigateway.integrations import FunctionFailed, NotEmulated, OutOfForm
+from labkit.apigateway.lambda_proxy import LambdaProxy
 from labkit.apigateway.limits import AWS, Limits
 from labkit.apigateway.management_api import ManagementApi
-from labkit.apigateway.model import Integration, Invoke, Protocol, Route, Stage
+from labkit.apigateway.model import Invoke, Protocol, Route, Stage
 from labkit.apigateway.routes import CONNECT, DEFAULT, DISCONNECT, select
 from labkit.clock import Clock
 from labkit.errors import AwsError
@@ -71,36 +59,10 @@ from labkit.faults import Action, Faults
 from labkit.trace import HEADER, Trace
 from labkit.wire import AwsResponse
 
-INTERNAL_SERVER_ERROR = "Internal server error"
-TIMED_OUT = "Endpoint request timed out"
-FORBIDDEN = "Forbidden"
-
 GOING_AWAY = (1001, "Going away")
 """Code and reason of a connection that was idle for too long (captured) or has lasted too long."""
 
-_MESSAGES = {
-    403: FORBIDDEN,
-    426: "Upgrade Required",
-    429: "Too Many Requests",
-    500: INTERNAL_SERVER_ERROR,
-    502: INTERNAL_SERVER_ERROR,
-    504: TIMED_OUT,
-}
 T = TypeVar("T")
-
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-def is_local(origin: str) -> bool:
-    """Whether a web page of this machine sent the ``Origin``: one on loopback, or a file."""
-    try:
-        parts = urlsplit(origin)
-    except ValueError:
-        return False
-    if parts.scheme == "file":
-        return True
-    host = parts.hostname or ""
-    return host in _LOOPBACK or host.endswith(".localhost")
 
 
 def error_frame(message: str, connection_id: str, request_id: str) -> bytes:
@@ -108,20 +70,6 @@ def error_frame(message: str, connection_id: str, request_id: str) -> bytes:
     return (
         f'{{"message": "{message}", "connectionId":"{connection_id}", "requestId":"{request_id}"}}'
     ).encode()
-
-
-class Refused(Exception):
-    """The handshake is refused.
-
-    Attributes:
-        status: the HTTP status.
-        reason: why, for the event log.
-    """
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
 
 
 class WebSocketApis:
@@ -158,8 +106,8 @@ class WebSocketApis:
         self._faults = faults
         self._clock = clock
         self._stage = stage
-        self._invoke = invoke
         self._limits = limits
+        self._proxy = LambdaProxy(invoke, limits, self._start)
         self._allow_origin = allow_origin
         self._epoch = time.time() - time.monotonic()
         self._connections: dict[str, Connection] = {}
@@ -271,7 +219,7 @@ class WebSocketApis:
             self._log.append(
                 "handshake.refused", trace, **where, status=refused.status, reason=refused.reason
             )
-            return _refusal(refused.status, connection_id, request_id)
+            return web.json_response(refused.body(connection_id, request_id), status=refused.status)
         return Upgraded()
 
     async def _admit(
@@ -295,19 +243,8 @@ class WebSocketApis:
                 f"no stage {stage_name!r} of a WebSocket API {api_id!r} serves: either there is "
                 "none, or nothing is deployed to it",
             )
-        if request.method != "GET":
-            raise Refused(403, f"{request.method} is no way to open a WebSocket")
-        if not _asks_for_upgrade(request):
-            raise Refused(426, "the request does not ask to upgrade to a WebSocket")
-        if len(f"wss://{stage.api.domain_name}/{stage_name}?{_query(request)}") > self._limits.url:
-            raise Refused(414, f"the URL is longer than {self._limits.url} characters")
-        try:
-            check_handshake(request.headers)
-        except BadHandshake as error:
-            raise Refused(400, str(error)) from error
-        page = request.headers.get("Origin")
-        if page is not None and not self._allow_origin(page):
-            raise Refused(403, f"the web page {page!r} is not one of this machine")
+        url = f"wss://{stage.api.domain_name}/{stage_name}?{_query(request)}"
+        check(request.method, request.headers, url, self._limits.url, self._allow_origin)
         return stage
 
     async def _connect(
@@ -328,7 +265,7 @@ class WebSocketApis:
         )
         try:
             _check_route(route)
-            answer = await self._run_within(stage, route, event, trace)
+            answer = await self._proxy.run_within(stage, route, event, trace)
             subprotocol = answer.subprotocol
         except TimeoutError:
             raise Refused(504, "the $connect integration took too long") from None
@@ -472,10 +409,10 @@ class WebSocketApis:
 
         timer: asyncio.TimerHandle | None = None
         try:
-            integration, function = _target(stage, route)
+            function, seconds = self._proxy.target(stage, route)
             # Only a timer: the function goes on after it, as on AWS, and so does this coroutine.
-            timer = asyncio.get_running_loop().call_later(self._seconds(integration), time_out)
-            answer = await self._run(stage, function, event, trace)
+            timer = asyncio.get_running_loop().call_later(seconds, time_out)
+            answer = await self._proxy.run(stage, function, event, trace)
         except (AwsError, FunctionFailed):
             if not late:  # the log has the function's own error
                 self._report(connection, INTERNAL_SERVER_ERROR, request_id, trace)
@@ -601,7 +538,7 @@ class WebSocketApis:
             reason=reason,
         )
         try:
-            await self._run_within(stage, route, event, trace)
+            await self._proxy.run_within(stage, route, event, trace)
         except (AwsError, FunctionFailed, OutOfForm, TimeoutError):
             pass  # nobody is left to be told; the log has what the function said
         except NotEmulated as error:
@@ -635,51 +572,6 @@ class WebSocketApis:
             loop = asyncio.get_running_loop()
             self._sweeper = loop.call_later(next_due - now, self._sweep)
 
-    # -- integrations ----------------------------------------------------------------------------
-
-    async def _run(
-        self, stage: Stage, function: str, event: events.Event, trace: Trace
-    ) -> ProxyAnswer:
-        """Invoke a function with an event.
-
-        Raises:
-            AwsError: it could not be invoked.
-            FunctionFailed: it raised.
-            OutOfForm: its answer is malformed.
-        """
-        invocation = await self._invoke(
-            function,
-            json.dumps(event).encode(),
-            trace=trace,
-            account=stage.api.account,
-            region=stage.api.region,
-        )
-        if invocation.function_error is not None:
-            raise FunctionFailed(f"{function} failed: {invocation.function_error}")
-        return ProxyAnswer.parse(invocation.payload)
-
-    async def _run_within(
-        self, stage: Stage, route: Route, event: events.Event, trace: Trace
-    ) -> ProxyAnswer:
-        """Run a route's integration within its time limit; the function goes on after it.
-
-        Raises:
-            TimeoutError: it takes too long.
-            NotEmulated: it is no Lambda proxy integration.
-        """
-        integration, function = _target(stage, route)
-        running = self._start(self._run(stage, function, event, trace))
-        running.add_done_callback(_take_note)
-        done, _ = await asyncio.wait({running}, timeout=self._seconds(integration))
-        if not done:
-            raise TimeoutError
-        return running.result()
-
-    def _seconds(self, integration: Integration) -> float:
-        """How long an integration may take."""
-        limit = self._limits.integration
-        return min(integration.timeout_ms / 1000, limit) if integration.timeout_ms > 0 else limit
-
     # -- small things ----------------------------------------------------------------------------
 
     def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -709,22 +601,6 @@ class WebSocketApis:
         return self._time(time.monotonic())
 
 
-def _target(stage: Stage, route: Route) -> tuple[Integration, str]:
-    """The integration of a route, and its function's ARN."""
-    integration = stage.api.integration_of(route)
-    if integration is None:
-        raise NotEmulated(
-            f"Route {route.key!r} has no integration: set its Target to integrations/INTEGRATION_ID."
-        )
-    return integration, function_of(integration, stage.settings.variables)
-
-
-def _take_note(task: asyncio.Task[Any]) -> None:
-    """See how a task ended, so that asyncio does not complain that nobody did."""
-    if not task.cancelled():
-        task.exception()
-
-
 def _check_route(route: Route) -> None:
     if route.authorization_type != "NONE":
         raise NotEmulated(
@@ -745,31 +621,5 @@ def _malformed(route: Route, error: OutOfForm) -> str:
     )
 
 
-def _asks_for_upgrade(request: web.BaseRequest) -> bool:
-    connection = request.headers.get("Connection", "").lower().split(",")
-    return request.headers.get("Upgrade", "").strip().lower() == "websocket" and "upgrade" in (
-        token.strip() for token in connection
-    )
-
-
 def _query(request: web.BaseRequest) -> str:
     return request.raw_path.partition("?")[2]
-
-
-def _refusal(status: int, connection_id: str, request_id: str) -> web.Response:
-    body = {
-        "message": _MESSAGES.get(status) or _phrase(status),
-        "connectionId": connection_id,
-        "requestId": request_id,
-    }
-    response = web.json_response(body, status=status)
-    if status == 426:
-        response.headers["Upgrade"] = "websocket"
-    return response
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Refused"

@@ -17,7 +17,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import BINARY, CLOSE, CONT, PING, PONG, TEXT, Frame, Opcode
 
-from labkit.apigateway.connection import Connection, accept, switching_protocols
+from labkit.apigateway.connection import Connection
 from labkit.apigateway.limits import Limits
 
 KB = 1024
@@ -85,16 +85,6 @@ async def raw(start: Start, stage_with: MakeStage) -> Any:
         gateway.client = client
         yield gateway
         await client.leave()
-
-
-def test_accept_is_that_of_the_rfc() -> None:
-    # RFC 6455, section 1.3
-    assert accept("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-
-
-def test_response_names_a_subprotocol_only_if_there_is_one() -> None:
-    assert b"Protocol:" not in switching_protocols("k", None)
-    assert b"\r\nSec-WebSocket-Protocol: chat\r\n" in switching_protocols("k", "chat")
 
 
 # -- size, kind and form of frames ----------------------------------------------------------------

@@ -16,7 +16,6 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from labkit.apigateway.limits import Limits
-from labkit.apigateway.websocket_api import is_local
 from labkit.errors import AwsError
 
 OK = {"statusCode": 200}
@@ -218,24 +217,6 @@ async def test_page_of_another_origin_is_refused(start: Start, stage_with: MakeS
         assert (await refusal(gateway.url, origin="https://example.com"))[0] == 403
         async with connect(gateway.url, origin="http://localhost:8888"):
             assert len(gateway.apis.connections) == 1
-
-
-@pytest.mark.parametrize(
-    ("origin", "local"),
-    [
-        ("http://127.0.0.1:8888", True),
-        ("http://[::1]:8888", True),
-        ("http://localhost", True),
-        ("file://", True),
-        ("null", False),
-        ("https://example.com", False),
-        ("http://localhost.example.com", False),
-        ("http://127.0.0.1.example.com", False),
-        ("http://[::1", False),
-    ],
-)
-def test_origin_is_local_only_on_loopback(origin: str, local: bool) -> None:
-    assert is_local(origin) is local
 
 
 async def test_subprotocol_is_the_one_that_the_function_returned(

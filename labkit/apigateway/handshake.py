@@ -1,0 +1,146 @@
+"""The opening handshake, as pure rules: which requests may open a WebSocket, and the two answers.
+
+Source: RFC 6455, section 4.2, and for the statuses "About WebSocket APIs in API Gateway".
+
+Our choices, where AWS documents nothing: the JSON body of a refusal; 426 for a request that is no
+upgrade; 414 for a URL that is too long.
+
+Beyond AWS: a web page of another origin than this machine is refused with 403.  A port of this machine
+can be reached by every page that its browser shows, and AWS's answer to that, an authorizer, would be
+too much to ask of a first lesson.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from labkit.errors import LabError
+
+INTERNAL_SERVER_ERROR = "Internal server error"
+TIMED_OUT = "Endpoint request timed out"
+FORBIDDEN = "Forbidden"
+
+_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_MESSAGES = {
+    403: FORBIDDEN,
+    426: "Upgrade Required",
+    429: "Too Many Requests",
+    500: INTERNAL_SERVER_ERROR,
+    502: INTERNAL_SERVER_ERROR,
+    504: TIMED_OUT,
+}
+
+
+class Refused(LabError):
+    """The handshake is refused.
+
+    Attributes:
+        status: the HTTP status.
+        reason: why, for the event log.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+    def body(self, connection_id: str, request_id: str) -> dict[str, str]:
+        """The JSON body of the response; it names no reason, as little as AWS does."""
+        try:
+            phrase = HTTPStatus(self.status).phrase
+        except ValueError:
+            phrase = "Refused"
+        return {
+            "message": _MESSAGES.get(self.status, phrase),
+            "connectionId": connection_id,
+            "requestId": request_id,
+        }
+
+
+def check(
+    method: str, headers: Mapping[str, str], url: str, longest: int, allow: Callable[[str], bool]
+) -> None:
+    """Whether a request asks to open a WebSocket, and may.
+
+    Args:
+        method: the request's method.
+        headers: its headers; case does not matter in the mapping.
+        url: its URL as on AWS.
+        longest: characters that a URL may have.
+        allow: whether a web page may connect, by its ``Origin``.
+
+    Raises:
+        Refused: it does not, or may not.
+    """
+    if method != "GET":
+        raise Refused(403, f"{method} is no way to open a WebSocket")
+    if not _asks_for_upgrade(headers):
+        raise Refused(426, "the request does not ask to upgrade to a WebSocket")
+    if len(url) > longest:
+        raise Refused(414, f"the URL has {len(url)} characters, more than {longest}")
+    version = headers.get("Sec-WebSocket-Version", "")
+    if version != "13":
+        raise Refused(400, f"Sec-WebSocket-Version is {version!r}, not '13'")
+    key = headers.get("Sec-WebSocket-Key", "")
+    if not _is_key(key):
+        raise Refused(400, f"Sec-WebSocket-Key is not 16 bytes in base64: {key!r}")
+    page = headers.get("Origin")
+    if page is not None and not allow(page):
+        raise Refused(403, f"the web page {page!r} is not one of this machine")
+
+
+def is_local(origin: str) -> bool:
+    """Whether a web page of this machine sent the ``Origin``: one on loopback, or a file."""
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    if parts.scheme == "file":
+        return True
+    host = parts.hostname or ""
+    return host in _LOOPBACK or host.endswith(".localhost")
+
+
+def accept(key: str) -> str:
+    """``Sec-WebSocket-Accept`` for a ``Sec-WebSocket-Key`` (RFC 6455, section 4.2.2)."""
+    return base64.b64encode(hashlib.sha1((key + _GUID).encode()).digest()).decode()
+
+
+def switching_protocols(key: str, subprotocol: str | None) -> bytes:
+    """The response that accepts an upgrade, as it goes over the wire.
+
+    No extension is accepted, compression included (our choice: AWS documents none).
+
+    Args:
+        key: the request's ``Sec-WebSocket-Key``.
+        subprotocol: the subprotocol that the function returned.
+    """
+    lines = [
+        "HTTP/1.1 101 Switching Protocols",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Accept: {accept(key)}",
+    ]
+    if subprotocol is not None:
+        lines.append(f"Sec-WebSocket-Protocol: {subprotocol}")
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def _asks_for_upgrade(headers: Mapping[str, str]) -> bool:
+    connection = headers.get("Connection", "").lower().split(",")
+    return headers.get("Upgrade", "").strip().lower() == "websocket" and "upgrade" in (
+        token.strip() for token in connection
+    )
+
+
+def _is_key(key: str) -> bool:
+    try:
+        return len(base64.b64decode(key, validate=True)) == 16
+    except (binascii.Error, ValueError):
+        return False
