@@ -72,15 +72,18 @@ from labkit.states import api_call, definition, errors, history, jsonata, resour
 from labkit.trace import HEADER, Trace
 from labkit.wire import LOCAL_ACCOUNT, AwsRequest, AwsResponse, Headers
 
-THREADS = 4
-"""Threads that make calls for the event loop; more than one, so that a call that waits (SQS's long
-polling) does not hold up the others."""
+THREADS = 32
+"""Threads, at most, that make calls for the event loop.  One works at a time; the others may wait,
+for the lock or in SQS's long polling, which holds no lock."""
 
 QUICK = frozenset(
     f"DynamoDB_20120810.{operation}"
     for operation in ("GetItem", "PutItem", "UpdateItem", "DeleteItem")
 )
 """Calls that are made in the event loop's own thread if nothing else is under way."""
+
+POLL = 0.02
+"""Seconds between two looks into an empty queue."""
 
 LONGEST_END = 2.0
 """Seconds that :meth:`Backend.close` waits for the threads of executions.  One that waits for a
@@ -206,6 +209,19 @@ class Backend:
             finally:
                 self._lock.release()
         return await asyncio.get_running_loop().run_in_executor(self._threads, self.call, request)
+
+    @property
+    def closed(self) -> bool:
+        """Whether :meth:`close` was called."""
+        return self._closed
+
+    def give_way(self, seconds: float) -> None:
+        """Let other calls through for so long; for a call that waits for one of them."""
+        self._lock.release()
+        try:
+            time.sleep(seconds)
+        finally:
+            self._lock.acquire()
 
     def _is_quick(self, request: AwsRequest) -> bool:
         """Whether a call takes less than the way to another thread and back, about half a ms."""
@@ -401,7 +417,7 @@ class Backend:
             run.stop()
         deadline = time.monotonic() + LONGEST_END
         for run in runs:
-            for thread in list(run.threads):
+            for thread in run.threads:
                 if thread is not threading.current_thread():
                     threading.Thread.join(thread, max(0.0, deadline - time.monotonic()))
 
@@ -418,7 +434,7 @@ class Backend:
         key = (service, region, account)
         if key not in self._clients:
             keys = self.credentials(account, f"arn:aws:iam::{account}:role/labkit-states")
-            made = _session().create_client(
+            made: Any = _session().client(
                 service,
                 region_name=region,
                 aws_access_key_id=keys["AccessKeyId"],
@@ -457,7 +473,9 @@ class Backend:
         )
         answer = self._dispatch(sent)
         http_headers = HTTPHeaders()
+        http_headers["x-amzn-RequestId"] = str(mock_random.uuid4())  # moto's tasks quote it
         for name, value in answer.headers.items():
+            del http_headers[name]
             http_headers[name] = value
         return AWSResponse(request.url, answer.status, http_headers, _Raw(answer.body))
 
@@ -782,20 +800,21 @@ class Replacement:
     why: str
 
 
-def _session_without_files(_: Any = None) -> Any:
-    return classmethod(lambda cls: boto3.Session(botocore_session=_session()))
+def _session_without_files(_: Any) -> Any:
+    return classmethod(lambda cls: _session())
 
 
 @functools.lru_cache(maxsize=1)
-def _session() -> botocore.session.Session:
-    """A botocore session that reads neither the student's files nor a profile."""
-    return botocore.session.Session(
+def _session() -> boto3.Session:
+    """A session that reads neither the student's files nor a profile."""
+    plain = botocore.session.Session(
         session_vars={
             "profile": (None, None, None, None),
             "config_file": (None, None, os.devnull, None),
             "credentials_file": (None, None, os.devnull, None),
         }
     )
+    return boto3.Session(botocore_session=plain)
 
 
 class _Raw(io.BytesIO):
@@ -1445,6 +1464,24 @@ def _checked_token(response: Any) -> None:
     raise AwsError("InvalidToken", "Invalid Token: 'Invalid token'")
 
 
+# -- SQS
+
+
+def _receive_message(original: Any) -> Any:
+    @functools.wraps(original)
+    def receive_message(
+        self: Any, queue_name: str, count: int, wait_seconds_timeout: int, *args: Any, **kw: Any
+    ) -> Any:
+        deadline = time.monotonic() + (wait_seconds_timeout or 0)
+        while True:
+            found = original(self, queue_name, count, 0, *args, **kw)
+            if found or time.monotonic() >= deadline or _here.closed:
+                return found
+            _here.give_way(POLL)
+
+    return receive_message
+
+
 # -- API Gateway
 
 
@@ -1514,6 +1551,12 @@ REPLACEMENTS: tuple[Replacement, ...] = (
         "ApiGatewayV2Response.update_stage",
         _update_stage,
         "moto has no UpdateStage",
+    ),
+    Replacement(
+        "moto.sqs.models",
+        "SQSBackend.receive_message",
+        _receive_message,
+        "moto would poll for up to 20 seconds while every other call waits",
     ),
     # Time and threads
     Replacement(

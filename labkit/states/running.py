@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextvars
 import threading
-import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
@@ -61,7 +60,7 @@ class Run:
         self.ended = threading.Event()
         self.done = threading.Event()
         self.outcome: tuple[str, str | None] = ("ABORTED", None)
-        self.threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+        self._threads: set[threading.Thread] = set()
         self._lock = threading.Lock()
         self._stopped = False
         self._waiting: set[threading.Condition] = set()
@@ -75,6 +74,22 @@ class Run:
     def stopped(self) -> bool:
         """Whether its threads are to end."""
         return self._stopped
+
+    @property
+    def threads(self) -> list[threading.Thread]:
+        """Its threads that have begun and not ended."""
+        with self._lock:
+            return list(self._threads)
+
+    def begins(self, thread: threading.Thread) -> None:
+        """Note that one of its threads begins."""
+        with self._lock:
+            self._threads.add(thread)
+
+    def ends(self, thread: threading.Thread) -> None:
+        """Note that one of its threads ends."""
+        with self._lock:
+            self._threads.discard(thread)
 
     def stop(self) -> None:
         """Have everything that waits for the execution raise :class:`Stopped`, now and later."""
@@ -177,11 +192,11 @@ class Thread(threading.Thread):
         super().__init__(*args, **kwargs)
         self._run = run
         self._context = contextvars.copy_context()
-        if run:
-            run.threads.add(self)
 
     def run(self) -> None:
         """Do the work."""
+        if self._run:
+            self._run.begins(self)
         try:
             self._context.run(super().run)
         except Stopped:
@@ -190,6 +205,9 @@ class Thread(threading.Thread):
             if self._run is None:
                 raise
             self._run.failed(error)
+        finally:
+            if self._run:
+                self._run.ends(self)
 
     def join(self, timeout: float | None = None) -> None:
         """Wait for its end, or so many AWS seconds."""

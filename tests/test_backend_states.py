@@ -1,0 +1,832 @@
+"""State machines in the local cloud's interpreter, through boto3."""
+
+import json
+import threading
+import time
+
+import pytest
+from botocore.exceptions import ClientError
+
+from labkit.backend import Backend
+from labkit.clock import Clock
+from labkit.errors import AwsError
+from labkit.eventlog import EventLog
+from labkit.faults import Faults
+from labkit.trace import Trace
+from labkit.wire import AwsRequest, AwsResponse, Headers
+
+ACCOUNT, REGION = "123456789012", "us-east-1"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/states"
+INVOKE = "arn:aws:states:::lambda:invoke"
+FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:work"
+API = "a1b2c3.execute-api.us-east-1.amazonaws.com"
+SOON = 10
+"""Seconds within which what is waited for must have happened."""
+
+
+class World:
+    """A backend whose functions and APIs are plain Python functions."""
+
+    def __init__(self, speed: float = 1000.0) -> None:
+        self.log = EventLog()
+        self.faults = Faults(self.log)
+        self.calls: list[AwsRequest] = []
+        self.requests: list[tuple[str, str, str, bytes, Trace | None]] = []
+        self.function = lambda payload: payload
+        self.api_status = 200
+        self.backend = Backend(
+            log=self.log,
+            faults=self.faults,
+            clock=Clock(speed),
+            dispatch=self._dispatch,
+            call_api=self._call_api,
+        )
+        self.sfn = self.backend.client("stepfunctions", REGION, ACCOUNT)
+        self.calls.clear()
+
+    def _dispatch(self, request: AwsRequest) -> AwsResponse:
+        self.calls.append(request)
+        if request.service != "lambda":
+            return self.backend.call(request)
+        try:
+            answer = self.function(json.loads(request.body))
+        except AwsError as error:
+            return AwsResponse.error(error)
+        if isinstance(answer, BaseException):
+            error = {"errorType": type(answer).__name__, "errorMessage": str(answer)}
+            return AwsResponse.json(error, X_Amz_Function_Error="Unhandled")
+        return AwsResponse.json(answer)
+
+    def _call_api(self, host, path, method, query, headers, body, trace):
+        self.requests.append((host, path, method, body, trace))
+        if self.api_status == 200:
+            return AwsResponse(200, Headers({"Content-Type": "application/json"}), b"")
+        return AwsResponse(self.api_status, Headers(), b'{"message":"Gone"}')
+
+    def machine(self, states, *, start=None, name="m", **top):
+        definition = {"StartAt": start or next(iter(states)), "States": states, **top}
+        answer = self.sfn.create_state_machine(
+            name=name, definition=json.dumps(definition), roleArn=ROLE
+        )
+        return answer["stateMachineArn"]
+
+    def start(self, states, given=None, **top):
+        arn = self.machine(states, **top)
+        answer = self.sfn.start_execution(stateMachineArn=arn, input=json.dumps(given or {}))
+        return answer["executionArn"]
+
+    def ended(self, execution):
+        self.log.wait(
+            lambda e: e.kind == "execution.ended" and e["execution"] == execution, timeout=SOON
+        )
+        return self.sfn.describe_execution(executionArn=execution)
+
+    def run(self, states, given=None, **top):
+        return self.ended(self.start(states, given, **top))
+
+    def result(self, states, given=None, **top):
+        done = self.run(states, given, **top)
+        assert done["status"] == "SUCCEEDED", (done.get("error"), done.get("cause"))
+        return json.loads(done["output"])
+
+    def types(self, execution):
+        pages = self.sfn.get_paginator("get_execution_history").paginate(executionArn=execution)
+        return [event["type"] for page in pages for event in page["events"]]
+
+
+@pytest.fixture
+def world():
+    made = World()
+    yield made
+    made.backend.close()
+
+
+@pytest.fixture
+def table(world):
+    dynamodb = world.backend.client("dynamodb", REGION, ACCOUNT)
+    dynamodb.create_table(
+        TableName="t",
+        KeySchema=[
+            {"AttributeName": "order", "KeyType": "HASH"},
+            {"AttributeName": "connection", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": "order", "AttributeType": "S"},
+            {"AttributeName": "connection", "AttributeType": "S"},
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return dynamodb
+
+
+def task(resource, /, **fields):
+    return {"Type": "Task", "Resource": resource, "End": True, **fields}
+
+
+def invoke(payload=None, **fields):
+    parameters = {"FunctionName": "work", **(payload or {"Payload.$": "$"})}
+    return task(INVOKE, Parameters=parameters, **fields)
+
+
+def goes_on(state, to):
+    """The state with a transition in the place of its end."""
+    return {name: value for name, value in state.items() if name != "End"} | {"Next": to}
+
+
+# Names and lives of executions
+
+
+def test_execution_without_a_name_is_named_by_a_uuid_that_the_context_object_tells(world):
+    arn = world.start(
+        {"A": {"Type": "Pass", "Parameters": {"n.$": "$$.Execution.Name"}, "End": True}}
+    )
+    name = arn.rpartition(":")[2]
+    assert json.loads(world.ended(arn)["output"]) == {"n": name}
+    assert len(name) == 36
+
+
+def test_context_object_has_times_in_the_form_of_aws(world):
+    states = {"A": {"Type": "Pass", "Parameters": {"c.$": "$$"}, "End": True}}
+    context = world.result(states)["c"]
+    for moment in (context["Execution"]["StartTime"], context["State"]["EnteredTime"]):
+        assert time.strptime(moment, f"%Y-%m-%dT%H:%M:%S.{moment[20:23]}Z")
+    assert context["Execution"]["RedriveCount"] == 0
+    assert context["StateMachine"]["Name"] == "m"
+
+
+def test_same_name_and_input_is_the_same_execution_while_it_runs(world):
+    arn = world.machine({"W": {"Type": "Wait", "Seconds": 10**6, "End": True}})
+    begin = {"stateMachineArn": arn, "name": "order-1", "input": '{"a":1}'}
+    first = world.sfn.start_execution(**begin)
+    assert world.sfn.start_execution(**begin)["executionArn"] == first["executionArn"]
+    with pytest.raises(world.sfn.exceptions.ExecutionAlreadyExists):
+        world.sfn.start_execution(**{**begin, "input": "{}"})
+    world.sfn.stop_execution(executionArn=first["executionArn"])
+    with pytest.raises(world.sfn.exceptions.ExecutionAlreadyExists):
+        world.sfn.start_execution(**begin)
+    assert [e["name"] for e in world.log if e.kind == "execution.started"] == ["order-1"]
+
+
+@pytest.mark.parametrize("name", ["a b", "a*b", "x" * 81, "a/b", "a:b"])
+def test_name_with_forbidden_characters_is_refused(world, name):
+    arn = world.machine({"A": {"Type": "Succeed"}})
+    with pytest.raises(world.sfn.exceptions.InvalidName):
+        world.sfn.start_execution(stateMachineArn=arn, name=name)
+
+
+@pytest.mark.parametrize("text", ["{", '"' + "x" * 262_143 + '"'])
+def test_input_that_is_no_json_or_too_long_is_refused(world, text):
+    arn = world.machine({"A": {"Type": "Succeed"}})
+    with pytest.raises(world.sfn.exceptions.InvalidExecutionInput):
+        world.sfn.start_execution(stateMachineArn=arn, input=text)
+
+
+def test_stopped_execution_is_aborted_when_the_call_returns(world):
+    arn = world.start({"W": {"Type": "Wait", "Seconds": 10**6, "End": True}})
+    world.sfn.stop_execution(executionArn=arn, error="Enough", cause="seen it all")
+    done = world.sfn.describe_execution(executionArn=arn)
+    assert (done["status"], done["error"], done["cause"]) == ("ABORTED", "Enough", "seen it all")
+    assert world.types(arn)[-1] == "ExecutionAborted"
+
+
+def test_stop_does_not_wait_for_a_task_token(world):
+    resource = f"{INVOKE}.waitForTaskToken"
+    parameters = {"FunctionName": "work", "Payload": {"t.$": "$$.Task.Token"}}
+    arn = world.start({"A": task(resource, Parameters=parameters)})
+    world.log.wait(lambda e: e.kind == "state.entered", timeout=SOON)
+    world.sfn.stop_execution(executionArn=arn)
+    assert world.sfn.describe_execution(executionArn=arn)["status"] == "ABORTED"
+
+
+def test_execution_that_takes_too_long_is_timed_out(world):
+    arn = world.start({"W": {"Type": "Wait", "Seconds": 10**6, "End": True}}, TimeoutSeconds=60)
+    done = world.ended(arn)
+    assert done["status"] == "TIMED_OUT"
+    assert done["stopDate"] > done["startDate"]
+    assert world.types(arn)[-1] == "ExecutionTimedOut"
+
+
+def test_output_that_is_a_string_is_json(world):
+    done = world.run({"A": {"Type": "Pass", "Result": "done", "End": True}})
+    assert done["output"] == '"done"'
+
+
+def test_history_comes_in_pages_and_backwards(world):
+    arn = world.start({"A": {"Type": "Pass", "Next": "B"}, "B": {"Type": "Succeed"}})
+    world.ended(arn)
+    whole = world.types(arn)
+    assert whole == [
+        "ExecutionStarted",
+        "PassStateEntered",
+        "PassStateExited",
+        "SucceedStateEntered",
+        "SucceedStateExited",
+        "ExecutionSucceeded",
+    ]
+    page = world.sfn.get_execution_history(executionArn=arn, maxResults=4)
+    rest = world.sfn.get_execution_history(executionArn=arn, nextToken=page["nextToken"])
+    assert [e["type"] for e in page["events"] + rest["events"]] == whole
+    back = world.sfn.get_execution_history(executionArn=arn, reverseOrder=True)
+    assert [e["type"] for e in back["events"]] == whole[::-1]
+
+
+def test_execution_keeps_the_definition_that_it_began_with(world):
+    arn = world.machine({"W": {"Type": "Wait", "Seconds": 10**6, "End": True}})
+    execution = world.sfn.start_execution(stateMachineArn=arn)["executionArn"]
+    new = json.dumps({"StartAt": "B", "States": {"B": {"Type": "Succeed"}}})
+    world.sfn.update_state_machine(stateMachineArn=arn, definition=new)
+    kept = world.sfn.describe_state_machine_for_execution(executionArn=execution)
+    assert json.loads(kept["definition"])["StartAt"] == "W"
+    assert world.sfn.describe_state_machine(stateMachineArn=arn)["definition"] == new
+
+
+def test_machine_of_the_same_name_with_another_definition_is_refused(world):
+    states = {"A": {"Type": "Succeed"}}
+    assert world.machine(states) == world.machine(states)
+    with pytest.raises(world.sfn.exceptions.StateMachineAlreadyExists):
+        world.machine({"B": {"Type": "Succeed"}})
+
+
+@pytest.mark.parametrize("operation", ["create", "update"])
+def test_resource_that_aws_does_not_know_is_refused(world, operation):
+    unknown = "arn:aws:states:::aws-sdk:apigatewaymanagementapi:postToConnection"
+    definition = json.dumps({"StartAt": "X", "States": {"X": task(unknown)}})
+    arn = world.machine({"A": {"Type": "Succeed"}})
+    with pytest.raises(world.sfn.exceptions.InvalidDefinition) as raised:
+        if operation == "create":
+            world.sfn.create_state_machine(name="n", definition=definition, roleArn=ROLE)
+        else:
+            world.sfn.update_state_machine(stateMachineArn=arn, definition=definition)
+    assert raised.value.response["Error"]["Message"] == (
+        "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: The resource provided "
+        f"{unknown} is not recognized. The value is not a valid resource ARN, or the resource is "
+        "not available in this region. at /States/X/Resource'"
+    )
+
+
+def test_definition_that_only_the_grammar_refuses_is_invalid_too(world):
+    with pytest.raises(world.sfn.exceptions.InvalidDefinition):
+        world.machine({"A": {"Type": "Wait", "Seconds": "soon", "End": True}})
+
+
+# Functions
+
+
+def test_optimised_integration_wraps_the_result_in_payload(world):
+    assert world.result({"A": invoke()}, {"n": 1})["Payload"] == {"n": 1}
+
+
+def test_bare_function_arn_gives_the_result_itself(world):
+    assert world.result({"A": task(FUNCTION)}, {"n": 1}) == {"n": 1}
+
+
+@pytest.mark.parametrize("state", [invoke(), task(FUNCTION)], ids=["invoke", "bare"])
+def test_exception_of_a_function_is_an_error_of_its_name(world, state):
+    world.function = lambda payload: KeyError("sku")
+    done = world.run({"A": state})
+    assert (done["status"], done["error"]) == ("FAILED", "KeyError")
+    assert json.loads(done["cause"])["errorMessage"] == "'sku'"
+
+
+@pytest.mark.parametrize("state", [invoke(), task(FUNCTION)], ids=["invoke", "bare"])
+def test_throttled_invocation_is_retried_as_aws_recommends(world, state):
+    answers = iter([True, True, False])
+
+    def work(payload):
+        if next(answers):
+            raise AwsError("TooManyRequestsException", "Rate Exceeded.", 429)
+        return {"ok": True}
+
+    world.function = work
+    retry = {
+        "ErrorEquals": ["Lambda.ServiceException", "Lambda.TooManyRequestsException"],
+        "IntervalSeconds": 2,
+        "MaxAttempts": 6,
+        "BackoffRate": 2,
+    }
+    assert world.run({"A": {**state, "Retry": [retry]}})["status"] == "SUCCEEDED"
+    assert len([c for c in world.calls if c.service == "lambda"]) == 3
+
+
+def test_failure_without_a_type_is_lambda_unknown(world):
+    original = world._dispatch
+
+    def dispatch(request):
+        if request.service == "lambda":
+            return AwsResponse.json({"message": "?"}, X_Amz_Function_Error="Unhandled")
+        return original(request)
+
+    world.backend._dispatch = dispatch
+    assert world.run({"A": invoke()})["error"] == "Lambda.Unknown"
+
+
+def test_retries_end_and_the_catcher_gets_error_and_cause(world):
+    world.function = lambda payload: ValueError("no")
+    states = {
+        "A": invoke(
+            Retry=[{"ErrorEquals": ["ValueError"], "MaxAttempts": 2, "IntervalSeconds": 1}],
+            Catch=[{"ErrorEquals": ["ValueError"], "ResultPath": "$.failed", "Next": "B"}],
+        ),
+        "B": {"Type": "Pass", "End": True},
+    }
+    result = world.result(states, {"order": 1})
+    assert result["order"] == 1
+    assert result["failed"]["Error"] == "ValueError"
+    assert json.loads(result["failed"]["Cause"])["errorMessage"] == "no"
+    assert len([c for c in world.calls if c.service == "lambda"]) == 3
+
+
+def test_task_that_takes_too_long_is_a_states_timeout(world):
+    released = threading.Event()
+
+    def work(payload):
+        released.wait(SOON)
+        return {}
+
+    world.function = work
+    states = {
+        "A": invoke(TimeoutSeconds=60, Catch=[{"ErrorEquals": ["States.Timeout"], "Next": "B"}]),
+        "B": {"Type": "Succeed"},
+    }
+    try:
+        assert world.result(states)["Error"] == "States.Timeout"
+    finally:
+        released.set()
+
+
+def test_result_over_the_limit_fails_and_all_does_not_catch_it(world):
+    world.function = lambda payload: {"text": "x" * 262_144}
+    states = {
+        "A": invoke(Catch=[{"ErrorEquals": ["States.ALL"], "Next": "B"}]),
+        "B": {"Type": "Succeed"},
+    }
+    done = world.run(states)
+    assert (done["status"], done["error"]) == ("FAILED", "States.DataLimitExceeded")
+
+
+def test_output_of_exactly_262144_bytes_is_allowed(world):
+    text = '"' + "x" * 262_142 + '"'
+    arn = world.machine({"A": {"Type": "Pass", "End": True}})
+    execution = world.sfn.start_execution(stateMachineArn=arn, input=text)["executionArn"]
+    assert world.ended(execution)["output"] == text
+
+
+def test_path_into_nothing_is_a_runtime_error_that_all_does_not_catch(world):
+    states = {
+        "A": invoke(
+            {"Payload.$": "$.nothing"}, Catch=[{"ErrorEquals": ["States.ALL"], "Next": "B"}]
+        ),
+        "B": {"Type": "Succeed"},
+    }
+    done = world.run(states)
+    assert (done["status"], done["error"]) == ("FAILED", "States.Runtime")
+
+
+# DynamoDB
+
+
+KEY = {"order": {"S": "o1"}, "connection": {"S": "c1"}}
+
+
+def item(operation, **parameters):
+    return f"arn:aws:states:::dynamodb:{operation}", {"TableName": "t", **parameters}
+
+
+def test_missing_item_succeeds_without_item(world, table):
+    resource, parameters = item("getItem", Key=KEY, ConsistentRead=True)
+    states = {
+        "Get": goes_on(task(resource, Parameters=parameters, ResultPath="$.got"), "There"),
+        "There": {
+            "Type": "Choice",
+            "Choices": [{"Variable": "$.got.Item", "IsPresent": True, "Next": "Yes"}],
+            "Default": "No",
+        },
+        "Yes": {"Type": "Pass", "Result": "yes", "End": True},
+        "No": {"Type": "Pass", "Result": "no", "End": True},
+    }
+    assert world.result(states) == "no"
+    table.put_item(TableName="t", Item=KEY)
+    assert world.result(states) == "yes"
+
+
+def test_put_update_and_delete_change_the_table(world, table):
+    put, put_parameters = item("putItem", Item={**KEY, "n": {"N": "1"}})
+    update, update_parameters = item(
+        "updateItem",
+        Key=KEY,
+        UpdateExpression="SET n = n + :one",
+        ExpressionAttributeValues={":one": {"N": "1"}},
+        ReturnValues="ALL_NEW",
+    )
+    delete, delete_parameters = item("deleteItem", Key=KEY)
+    result = world.result(
+        {
+            "P": {"Type": "Task", "Resource": put, "Parameters": put_parameters, "Next": "U"},
+            "U": {"Type": "Task", "Resource": update, "Parameters": update_parameters,
+                  "ResultPath": "$.new", "Next": "D"},
+            "D": {"Type": "Task", "Resource": delete, "Parameters": delete_parameters,
+                  "ResultPath": None, "End": True},
+        }
+    )  # fmt: skip
+    assert result["new"]["Attributes"]["n"] == {"N": "2"}
+    assert "Item" not in table.get_item(TableName="t", Key=KEY)
+
+
+def test_failed_condition_has_the_name_to_catch(world, table):
+    table.put_item(TableName="t", Item=KEY)
+    resource, parameters = item(
+        "putItem",
+        Item=KEY,
+        ConditionExpression="attribute_not_exists(#o)",
+        ExpressionAttributeNames={"#o": "order"},
+    )
+    done = world.run({"A": task(resource, Parameters=parameters)})
+    assert done["error"] == "DynamoDB.ConditionalCheckFailedException"
+
+
+def test_query_is_an_sdk_integration_with_errors_of_its_own_prefix(world, table):
+    table.put_item(TableName="t", Item=KEY)
+    query = {
+        "TableName": "t",
+        "KeyConditionExpression": "#o = :o",
+        "ExpressionAttributeNames": {"#o": "order"},
+        "ExpressionAttributeValues": {":o": {"S": "o1"}},
+    }
+    resource = "arn:aws:states:::aws-sdk:dynamodb:query"
+    assert world.result({"A": task(resource, Parameters=query)})["Items"] == [KEY]
+    missing = {"A": task(resource, Parameters={**query, "TableName": "nothing"})}
+    done = world.run(missing, name="n")
+    assert done["error"] == "DynamoDb.ResourceNotFoundException"
+
+
+# APIs
+
+
+NOTIFY = {
+    "ApiEndpoint": API,
+    "Stage": "prod",
+    "Path.$": "States.Format('/@connections/{}', $.connection)",
+    "Method": "POST",
+    "AuthType": "IAM_ROLE",
+    "RequestBody": {"status.$": "$.status"},
+}
+
+
+def test_notification_reaches_the_api(world):
+    state = task("arn:aws:states:::apigateway:invoke", Parameters=NOTIFY)
+    result = world.result({"A": state}, {"connection": "abc=", "status": "DONE"})
+    assert (result["StatusCode"], result["StatusText"]) == (200, "OK")
+    host, path, method, body, _ = world.requests[0]
+    assert (host, path, method) == (API, "/prod/@connections/abc=", "POST")
+    assert json.loads(body) == {"status": "DONE"}
+
+
+def test_gone_connection_is_caught_as_410(world):
+    world.api_status = 410
+    states = {
+        "A": task(
+            "arn:aws:states:::apigateway:invoke",
+            Parameters=NOTIFY,
+            Catch=[{"ErrorEquals": ["ApiGateway.410"], "ResultPath": "$.gone", "Next": "B"}],
+        ),
+        "B": {"Type": "Pass", "End": True},
+    }
+    result = world.result(states, {"connection": "abc=", "status": "DONE"})
+    assert result["gone"] == {"Error": "ApiGateway.410", "Cause": '{"message":"Gone"}'}
+
+
+# Choice, Wait, Parallel, Map
+
+
+def test_wait_runs_on_the_clock_of_the_cloud(world):
+    started = time.monotonic()
+    world.result({"W": {"Type": "Wait", "Seconds": 600, "End": True}})
+    assert 0.5 < time.monotonic() - started < SOON
+
+
+def test_choice_without_a_match_names_that(world):
+    states = {
+        "C": {"Type": "Choice", "Choices": [{"Variable": "$.a", "IsPresent": True, "Next": "D"}]},
+        "D": {"Type": "Succeed"},
+    }
+    assert world.run(states)["error"] == "States.NoChoiceMatched"
+
+
+def test_parallel_gives_the_results_of_its_branches_in_order(world):
+    def branch(result):
+        return {"StartAt": "X", "States": {"X": {"Type": "Pass", "Result": result, "End": True}}}
+
+    states = {"P": {"Type": "Parallel", "Branches": [branch("a"), branch("b")], "End": True}}
+    assert world.result(states) == ["a", "b"]
+
+
+def test_failed_branch_fails_the_whole_and_can_be_caught(world):
+    failing = {"StartAt": "X", "States": {"X": {"Type": "Fail", "Error": "Boom", "Cause": "c"}}}
+    waiting = {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 10**6, "End": True}}}
+    states = {
+        "P": {
+            "Type": "Parallel",
+            "Branches": [failing, waiting],
+            "Catch": [{"ErrorEquals": ["Boom"], "Next": "B"}],
+            "End": True,
+        },
+        "B": {"Type": "Succeed"},
+    }
+    assert world.result(states)["Error"] == "Boom"
+
+
+def test_map_notifies_each_and_one_failure_does_not_hold_up_the_others(world):
+    world.function = lambda payload: ValueError("gone") if payload == "b" else payload
+    processor = {
+        "ProcessorConfig": {"Mode": "INLINE"},
+        "StartAt": "N",
+        "States": {
+            "N": task(FUNCTION, Catch=[{"ErrorEquals": ["ValueError"], "Next": "Lost"}]),
+            "Lost": {"Type": "Pass", "Result": "lost", "End": True},
+        },
+    }
+    states = {"M": {"Type": "Map", "ItemsPath": "$.to", "ItemProcessor": processor, "End": True}}
+    assert world.result(states, {"to": ["a", "b", "c"]}) == ["a", "lost", "c"]
+
+
+# Task tokens
+
+
+def waiting_for_a_token(**fields):
+    parameters = {"FunctionName": "work", "Payload": {"token.$": "$$.Task.Token"}}
+    return task(f"{INVOKE}.waitForTaskToken", Parameters=parameters, **fields)
+
+
+@pytest.fixture
+def tokens(world):
+    """The tokens that the function was given, in order."""
+    given, arrived = [], threading.Condition()
+
+    def work(payload):
+        with arrived:
+            given.append(payload["token"])
+            arrived.notify_all()
+        return {}
+
+    def number(n):
+        with arrived:
+            assert arrived.wait_for(lambda: len(given) >= n, SOON)
+        return given[n - 1]
+
+    world.function = work
+    return number
+
+
+@pytest.fixture
+def real_time():
+    made = World(speed=1.0)
+    yield made
+    made.backend.close()
+
+
+def test_task_goes_on_with_the_output_that_comes_with_its_token(world, tokens):
+    arn = world.start({"A": waiting_for_a_token()})
+    world.sfn.send_task_success(taskToken=tokens(1), output='{"by":"hand"}')
+    assert json.loads(world.ended(arn)["output"]) == {"by": "hand"}
+
+
+def test_failure_by_token_has_error_and_cause(world, tokens):
+    arn = world.start({"A": waiting_for_a_token()})
+    world.sfn.send_task_failure(taskToken=tokens(1), error="Refused", cause="no stock")
+    done = world.ended(arn)
+    assert (done["error"], done["cause"]) == ("Refused", "no stock")
+
+
+def test_retried_task_has_a_new_token(world, tokens):
+    retry = [{"ErrorEquals": ["Again"], "MaxAttempts": 1, "IntervalSeconds": 1}]
+    arn = world.start({"A": waiting_for_a_token(Retry=retry)})
+    world.sfn.send_task_failure(taskToken=tokens(1), error="Again")
+    assert tokens(2) != tokens(1)
+    world.sfn.send_task_success(taskToken=tokens(2), output='"second"')
+    assert json.loads(world.ended(arn)["output"]) == "second"
+
+
+def test_token_of_a_task_that_has_gone_on_is_refused(world, tokens):
+    arn = world.start({"A": waiting_for_a_token()})
+    world.sfn.send_task_success(taskToken=tokens(1), output="{}")
+    world.ended(arn)
+    with pytest.raises(world.sfn.exceptions.TaskTimedOut):
+        world.sfn.send_task_success(taskToken=tokens(1), output="{}")
+    with pytest.raises(world.sfn.exceptions.InvalidToken):
+        world.sfn.send_task_success(taskToken="nothing", output="{}")
+    with pytest.raises(world.sfn.exceptions.InvalidOutput):
+        world.sfn.send_task_success(taskToken="nothing", output="{")
+
+
+@pytest.mark.parametrize("name", ["States.Timeout", "States.HeartbeatTimeout"])
+def test_task_without_a_heartbeat_is_timed_out(world, tokens, name):
+    states = {
+        "A": waiting_for_a_token(
+            HeartbeatSeconds=60,
+            TimeoutSeconds=10**6,
+            Catch=[{"ErrorEquals": [name], "Next": "B"}],
+        ),
+        "B": {"Type": "Succeed"},
+    }
+    assert world.result(states)["Error"] == "States.Timeout"
+
+
+# JSONata
+
+
+def test_jsonata_machine_uses_states_variables_arguments_and_conditions(world):
+    world.function = lambda payload: {"price": payload["n"] * 2}
+    states = {
+        "Work": {
+            "Type": "Task",
+            "Resource": INVOKE,
+            "Arguments": {"FunctionName": "work", "Payload": {"n": "{% $states.input.n %}"}},
+            "Assign": {
+                "price": "{% $states.result.Payload.price %}",
+                "name": "{% $states.context.Execution.Name %}",
+            },
+            "Output": {"kept": "{% $states.input.n %}"},
+            "Next": "Dear",
+        },
+        "Dear": {
+            "Type": "Choice",
+            "Choices": [{"Condition": "{% $price > 10 %}", "Next": "Yes"}],
+            "Default": "No",
+        },
+        "Yes": {
+            "Type": "Pass",
+            "Output": "{% {'price': $price, 'in': $states.input, 'n': $length($name)} %}",
+            "End": True,
+        },
+        "No": {"Type": "Fail", "Error": "Cheap"},
+    }
+    result = world.result(states, {"n": 6}, QueryLanguage="JSONata")
+    assert result == {"price": 12, "in": {"kept": 6}, "n": 36}
+
+
+def test_jsonata_catcher_sees_the_error_output(world):
+    world.function = lambda payload: ValueError("no")
+    states = {
+        "A": {
+            "Type": "Task",
+            "Resource": INVOKE,
+            "Arguments": {"FunctionName": "work", "Payload": {}},
+            "Catch": [
+                {
+                    "ErrorEquals": ["ValueError"],
+                    "Output": {"why": "{% $states.errorOutput.Error %}"},
+                    "Assign": {"lost": True},
+                    "Next": "B",
+                }
+            ],
+            "End": True,
+        },
+        "B": {
+            "Type": "Pass",
+            "Output": {"why": "{% $states.input.why %}", "lost": "{% $lost %}"},
+            "End": True,
+        },
+    }
+    assert world.result(states, QueryLanguage="JSONata") == {"why": "ValueError", "lost": True}
+
+
+def test_jsonata_that_has_no_value_is_a_query_evaluation_error(world):
+    states = {"A": {"Type": "Pass", "Output": "{% $states.input.nothing %}", "End": True}}
+    done = world.run(states, QueryLanguage="JSONata")
+    assert (done["status"], done["error"]) == ("FAILED", "States.QueryEvaluationError")
+    assert "$states.input.nothing" in done["cause"]
+
+
+def test_variables_are_there_in_jsonpath_too(world):
+    states = {
+        "A": {"Type": "Pass", "Assign": {"order.$": "$.order", "fixed": 1}, "Next": "B"},
+        "B": {"Type": "Pass", "Parameters": {"id.$": "$order.id", "f.$": "$fixed"}, "End": True},
+    }
+    assert world.result(states, {"order": {"id": "o1"}}) == {"id": "o1", "f": 1}
+
+
+def test_intrinsic_functions_work(world):
+    parameters = {
+        "text.$": "States.Format('{}!', $.a)",
+        "json.$": "States.StringToJson($.j)",
+        "sum.$": "States.MathAdd($.n, 1)",
+    }
+    states = {"A": {"Type": "Pass", "Parameters": parameters, "End": True}}
+    assert world.result(states, {"a": "hi", "j": '{"x":1}', "n": 2}) == {
+        "text": "hi!",
+        "json": {"x": 1},
+        "sum": 3,
+    }
+
+
+# The event log and the fault seam
+
+
+def test_log_tells_what_caused_what(world):
+    arn = world.start({"A": goes_on(invoke(), "B"), "B": {"Type": "Succeed"}})
+    world.ended(arn)
+    events = [e for e in world.log if e.get("execution") == arn]
+    assert [e.kind for e in events] == [
+        "execution.started",
+        "state.entered",
+        "state.exited",
+        "state.entered",
+        "state.exited",
+        "execution.ended",
+    ]
+    assert len({e.trace for e in events}) == 1
+    assert [e.cause for e in events[1:]] == [e.seq for e in events[:-1]]
+    call = next(c for c in world.calls if c.service == "lambda")
+    assert call.trace == Trace(events[0].trace, events[1].seq)
+
+
+def test_execution_belongs_to_the_trace_of_the_call_that_started_it(world):
+    trace = Trace.new().after(world.log.append("aws.call", service="test").seq)
+    arn = world.machine({"A": {"Type": "Succeed"}})
+    answer = world.backend.call(
+        AwsRequest(
+            method="POST",
+            service="states",
+            region=REGION,
+            path="/",
+            headers=Headers(
+                {
+                    "X-Amz-Target": "AWSStepFunctions.StartExecution",
+                    "Content-Type": "application/x-amz-json-1.0",
+                    "X-Amzn-Trace-Id": trace.header,
+                }
+            ),
+            body=json.dumps({"stateMachineArn": arn}).encode(),
+        )
+    )
+    execution = json.loads(answer.body)["executionArn"]
+    started = world.log.wait(lambda e: e.get("execution") == execution, timeout=SOON)
+    assert (started.trace, started.cause) == (trace.root, trace.cause)
+
+
+def test_failed_task_is_in_the_log_with_its_state(world):
+    world.function = lambda payload: ValueError("no")
+    world.run({"A": invoke()})
+    failed = next(e for e in world.log if e.kind == "task.failed")
+    assert (failed["state"], failed["error"]) == ("A", "ValueError")
+    ended = next(e for e in world.log if e.kind == "execution.ended")
+    assert (ended["status"], ended["error"]) == ("FAILED", "ValueError")
+
+
+def test_fault_at_a_state_is_a_failure_that_retry_handles(world):
+    world.faults.add("state.enter", "error", state="A", code="Struck")
+    retry = [{"ErrorEquals": ["Struck"], "IntervalSeconds": 1}]
+    assert world.run({"A": invoke(Retry=retry)})["status"] == "SUCCEEDED"
+    assert [e["error"] for e in world.log if e.kind == "task.failed"] == ["Struck"]
+
+
+def test_fault_at_a_state_without_retry_fails_the_execution(world):
+    world.faults.add("state.enter", "error", state="A", machine="m", code="Struck")
+    assert world.run({"A": {"Type": "Pass", "End": True}})["error"] == "Struck"
+
+
+def test_delay_at_a_state_takes_real_seconds(world):
+    world.faults.add("state.enter", "delay", seconds=0.3)
+    started = time.monotonic()
+    world.result({"A": {"Type": "Pass", "End": True}})
+    assert 0.3 <= time.monotonic() - started < SOON
+
+
+# The end
+
+
+def test_close_ends_the_threads_of_executions_that_wait(real_time):
+    for name in ("a", "b"):
+        real_time.start(
+            {
+                "P": {
+                    "Type": "Parallel",
+                    "Branches": [
+                        {
+                            "StartAt": "W",
+                            "States": {"W": {"Type": "Wait", "Seconds": 3600, "End": True}},
+                        }
+                    ],
+                    "End": True,
+                }
+            },
+            name=name,
+        )
+    real_time.log.wait(
+        lambda e: e.kind == "state.entered" and e["state"] == "W" and ":b:" in e["execution"],
+        timeout=SOON,
+    )
+    assert [t for t in threading.enumerate() if t.name.startswith("labkit-execution")]
+    started = time.monotonic()
+    real_time.backend.close()
+    assert time.monotonic() - started < 2
+    assert not [t for t in threading.enumerate() if t.name.startswith("labkit-")]
+
+
+def test_reset_forgets_machines_and_stops_executions(world):
+    arn = world.start({"W": {"Type": "Wait", "Seconds": 10**6, "End": True}})
+    world.backend.reset()
+    sfn = world.backend.client("stepfunctions", REGION, ACCOUNT)
+    with pytest.raises(ClientError, match="ExecutionDoesNotExist"):
+        sfn.describe_execution(executionArn=arn)
+    assert sfn.list_state_machines()["stateMachines"] == []
