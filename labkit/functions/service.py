@@ -30,7 +30,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -366,13 +366,17 @@ class Functions:
                 await self._clock.sleep(pause)
                 throttled_for += pause
                 pause = min(2 * pause, THROTTLED_SECONDS[1])
-                continue
-            if result.function_error is None:
+            else:
+                seconds = next(pauses, None)
+                if result.function_error is None or seconds is None:
+                    return
+                await self._clock.sleep(seconds)
+            # The next attempt runs what is deployed then.
+            of = invoke.function
+            function = self._configuration(invoke.arn, of.account, of.region)
+            if function is None:
                 return
-            seconds = next(pauses, None)
-            if seconds is None:
-                return
-            await self._clock.sleep(seconds)
+            invoke = replace(invoke, function=function)
 
     # -- processes ----------------------------------------------------------------------------
 

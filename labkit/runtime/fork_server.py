@@ -283,7 +283,7 @@ def become(message: dict[str, Any]) -> NoReturn:
     forget_shadowed(folder)
     for name in ("bootstrap", "redirect"):
         # A student's own bootstrap.py must not find this one in its place.
-        del sys.modules[name]
+        sys.modules.pop(name, None)
     run: Callable[[], NoReturn] = bootstrap.run
     run()
 
