@@ -127,6 +127,9 @@ def test_stage_with_auto_deploy_follows_every_change(plane: ControlPlane) -> Non
     listed = plane.ok(plane.call("GET", "/v2/apis/a1/deployments"))["items"]
     assert [each["autoDeployed"] for each in listed] == [True, True]
     assert plane.stages["a1"]["dev"].deployment_id == listed[-1]["deploymentId"]
+    stage = plane.deployments.stage("a1", "dev")
+    assert stage is not None
+    assert stage.settings.deployment_id == listed[-1]["deploymentId"]
 
 
 def test_auto_deploy_makes_no_deployment_when_the_api_is_the_same(plane: ControlPlane) -> None:

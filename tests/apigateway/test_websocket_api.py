@@ -409,8 +409,13 @@ async def test_function_that_fails_gives_an_error_frame_and_keeps_its_secrets(
         await gateway.invoked("MESSAGE", 2)
 
 
-async def test_function_that_takes_too_long_gives_an_error_frame_and_goes_on(
-    start: Start, stage_with: MakeStage
+@pytest.mark.parametrize(
+    "late",
+    [answers({"statusCode": 200, "body": "too late"}), raises, answers(None)],
+    ids=["answers", "raises", "null"],
+)
+async def test_function_that_takes_too_long_gives_one_error_frame_and_goes_on(
+    start: Start, stage_with: MakeStage, late: Any
 ) -> None:
     stage = stage_with("$default", responses=("$default",), timeout_ms=50)
     async with start(stage) as gateway, connect(gateway.url) as client:
@@ -419,7 +424,7 @@ async def test_function_that_takes_too_long_gives_an_error_frame_and_goes_on(
         async def slow(event: Event) -> Any:
             await release.wait()
             finished.set()
-            return {"statusCode": 200, "body": "too late"}
+            return await late(event)
 
         gateway.functions["default"] = slow
         await client.send("hello")
@@ -482,6 +487,29 @@ async def test_flood_of_messages_is_handled_a_few_at_a_time_and_none_is_lost(
             events = await gateway.invoked("MESSAGE", 500)
         assert most == 4
         assert [int(event["body"]) for event in events] == list(range(500))
+
+
+async def test_socket_is_read_no_further_while_too_many_messages_are_being_handled(
+    start: Start, stage_with: MakeStage
+) -> None:
+    async with start(stage_with("$default"), limits=Limits(at_once=1)) as gateway:
+        release = asyncio.Event()
+
+        async def slow(event: Event) -> Any:
+            await release.wait()
+            return OK
+
+        gateway.functions["default"] = slow
+        async with connect(gateway.url) as client:
+            [connection] = gateway.apis.connections.values()
+            await client.send("being handled")
+            await client.send("waits")
+            await gateway.event("frame.in", body="waits")
+            assert not connection._transport.is_reading()
+            await client.send("not read")
+            release.set()
+            assert [e["body"] for e in await gateway.invoked("MESSAGE", 3)][-1] == "not read"
+            assert connection._transport.is_reading()
 
 
 async def test_integration_of_another_type_is_named_as_not_emulated(
@@ -577,10 +605,10 @@ async def test_message_to_the_client_keeps_a_connection_from_being_idle(
 ) -> None:
     async with (
         start(stage_with("$default"), speed=3_000) as gateway,  # idle after 0.2 s
-        connect(gateway.url) as idle,
         connect(gateway.url) as spoken_to,
+        connect(gateway.url) as idle,  # opened later, and idle earlier
     ):
-        _, connection_id = gateway.apis.connections
+        connection_id, _ = gateway.apis.connections
         waiting = asyncio.create_task(idle.recv())
         while not waiting.done():
             assert (await gateway.post(connection_id, "tick")).status == 200
