@@ -161,6 +161,7 @@ class Backend:
         self._lock = threading.RLock()
         self._closed = False
         self._runs: dict[str, running.Run] = {}
+        self._making = threading.Lock()
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._handlers: dict[str, list[tuple[re.Pattern[str], Callable[..., Any]]]] = {}
         self._functions: dict[tuple[str, str, str], FunctionConfiguration | None] = {}
@@ -432,7 +433,9 @@ class Backend:
             account: the account that calls.
         """
         key = (service, region, account)
-        if key not in self._clients:
+        if key in self._clients:
+            return self._clients[key]
+        with self._making:  # boto3 makes clients in one thread at a time only
             keys = self.credentials(account, f"arn:aws:iam::{account}:role/labkit-states")
             made: Any = _session().client(
                 service,
@@ -471,7 +474,11 @@ class Backend:
             headers=headers,
             body=body if isinstance(body, bytes) else body.read(),
         )
-        answer = self._dispatch(sent)
+        try:
+            answer = self._dispatch(sent)
+        except Exception as error:
+            self._failed("A call of an execution", trace, error)
+            raise
         http_headers = HTTPHeaders()
         http_headers["x-amzn-RequestId"] = str(mock_random.uuid4())  # moto's tasks quote it
         for name, value in answer.headers.items():
@@ -551,6 +558,10 @@ class Backend:
         if kind != "task.failed":
             _trace.set(cause.after(event.seq))
 
+    def warn(self, message: str) -> None:
+        """Write that something is used which is not emulated."""
+        self._log.append("cloud.warning", _caller.get(), message=message)
+
     def strike(self, run: running.Run, state: str) -> AwsError | None:
         """Ask the fault seam at ``state.enter``; a delay is waited for here."""
         fault = self._faults.strike("state.enter", _trace.get(), state=state, machine=run.machine)
@@ -561,9 +572,9 @@ class Backend:
             return None
         return AwsError(fault.code, "A fault that was set struck here.", fault.status)
 
-    def _failed(self, arn: str, trace: Trace, error: BaseException) -> None:
+    def _failed(self, what: str, trace: Trace | None, error: BaseException) -> None:
         if not self._closed:
-            message = f"The execution {arn} failed in the local cloud: {error!r}"
+            message = f"{what} failed in the local cloud: {error!r}"
             self._log.append("cloud.error", trace, message=message, detail=_where(error))
 
 
@@ -571,11 +582,12 @@ def _backends(service: str) -> Any:
     """All of a service's state: by account, then by region (``aws`` for services without one)."""
     package = PACKAGES.get(service, service)
     if package not in _ready:
-        if package == "stepfunctions":
-            _load_interpreter()
-        moto.backends.get_backend(service)  # type: ignore[call-overload]
-        _replace(f"moto.{package}")
-        _ready.add(package)
+        with _loading:
+            if package == "stepfunctions":
+                _load_interpreter()
+            moto.backends.get_backend(service)  # type: ignore[call-overload]
+            _replace(f"moto.{package}")
+            _ready.add(package)
     return moto.backends.get_backend(service)  # type: ignore[call-overload]
 
 
@@ -583,6 +595,9 @@ PACKAGES = {"lambda": "awslambda"}
 """moto's packages that are not called as their service."""
 
 _ready: set[str] = set()
+"""Packages that are imported and have their replacements."""
+
+_loading = threading.RLock()
 
 
 def _handlers(host: str) -> list[tuple[re.Pattern[str], Callable[..., Any]]]:
@@ -1464,7 +1479,18 @@ def _checked_token(response: Any) -> None:
     raise AwsError("InvalidToken", "Invalid Token: 'Invalid token'")
 
 
-# -- SQS
+# -- what moto would run
+
+
+def _never_invoke(_: Any) -> Any:
+    def invoke(self: Any, body: Any, request_headers: Any, response_headers: Any) -> str:
+        _here.warn(
+            f"An event source would invoke {self.function_name} on AWS. Event sources (streams, "
+            "queues, topics, rules, log subscriptions) are not emulated here: call Invoke."
+        )
+        return ""
+
+    return invoke
 
 
 def _receive_message(original: Any) -> Any:
@@ -1551,6 +1577,12 @@ REPLACEMENTS: tuple[Replacement, ...] = (
         "ApiGatewayV2Response.update_stage",
         _update_stage,
         "moto has no UpdateStage",
+    ),
+    Replacement(
+        "moto.awslambda.models",
+        "LambdaFunction.invoke",
+        _never_invoke,
+        "moto would start Docker for its own event sources",
     ),
     Replacement(
         "moto.sqs.models",

@@ -252,11 +252,16 @@ def test_resource_that_aws_does_not_know_is_refused(world, operation):
     unknown = "arn:aws:states:::aws-sdk:apigatewaymanagementapi:postToConnection"
     definition = json.dumps({"StartAt": "X", "States": {"X": task(unknown)}})
     arn = world.machine({"A": {"Type": "Succeed"}})
+    call = {
+        "create": lambda: world.sfn.create_state_machine(
+            name="n", definition=definition, roleArn=ROLE
+        ),
+        "update": lambda: world.sfn.update_state_machine(
+            stateMachineArn=arn, definition=definition
+        ),
+    }
     with pytest.raises(world.sfn.exceptions.InvalidDefinition) as raised:
-        if operation == "create":
-            world.sfn.create_state_machine(name="n", definition=definition, roleArn=ROLE)
-        else:
-            world.sfn.update_state_machine(stateMachineArn=arn, definition=definition)
+        call[operation]()
     assert raised.value.response["Error"]["Message"] == (
         "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: The resource provided "
         f"{unknown} is not recognized. The value is not a valid resource ARN, or the resource is "
@@ -369,6 +374,16 @@ def test_output_of_exactly_262144_bytes_is_allowed(world):
     arn = world.machine({"A": {"Type": "Pass", "End": True}})
     execution = world.sfn.start_execution(stateMachineArn=arn, input=text)["executionArn"]
     assert world.ended(execution)["output"] == text
+
+
+def test_failure_of_the_cloud_itself_fails_the_task_and_is_in_the_log(world):
+    def work(payload):
+        raise OSError("the cloud is broken")
+
+    world.function = work
+    assert world.run({"A": invoke()})["status"] == "FAILED"
+    failures = [e for e in world.log if e.kind == "cloud.error"]
+    assert "the cloud is broken" in failures[0]["message"]
 
 
 def test_path_into_nothing_is_a_runtime_error_that_all_does_not_catch(world):
