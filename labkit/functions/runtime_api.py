@@ -199,6 +199,7 @@ class Parser:
         body = b"" if too_large else bytes(self._body)
         self._body = bytearray()
         self._reading = _Reading.HEAD
+        self.expects_continue = False  # the body came without having been asked for
         keep_alive = headers.get("connection", "").lower() != "close"
         return Request(method, path, headers, body, too_large, keep_alive)
 

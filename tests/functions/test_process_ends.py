@@ -40,6 +40,10 @@ def server_of() -> int:
     return server
 
 
+def exists(path: str | Path) -> bool:
+    return Path(path).exists()
+
+
 def command(pid: int) -> bytes:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -66,8 +70,8 @@ async def test_temporary_folder_is_removed_at_stop() -> None:
     async with running() as account:
         name = account.deploy("def handler(event, context):\n    return __file__\n")
         file = await account.value(name)
-        assert os.path.exists(file)
-    assert not os.path.exists(Path(file).parents[3])
+        assert exists(file)
+    assert not exists(Path(file).parents[3])
 
 
 async def test_functions_can_start_again_after_stop() -> None:
