@@ -60,9 +60,7 @@ class ToService:
     region: str
 
 
-def addressee(
-    path: str, host: str, headers: Mapping[str, str]
-) -> ToLab | ToApi | ToService | None:
+def addressee(path: str, host: str, headers: Mapping[str, str]) -> ToLab | ToApi | ToService | None:
     """Whom a request is for, or ``None`` if nothing in it says so.
 
     Args:

@@ -167,9 +167,7 @@ class Cloud:
         body: bytes,
         trace: Trace | None,
     ) -> AwsResponse:
-        return self._from_thread(
-            self._answer_api(host, path, method, query, headers, body, trace)
-        )
+        return self._from_thread(self._answer_api(host, path, method, query, headers, body, trace))
 
     async def _answer_api(
         self,
