@@ -64,6 +64,9 @@ def variables(
         "LAMBDA_RUNTIME_DIR": str(RUNTIME),
         **credentials,
     }
+    if sys.platform == "darwin":
+        # Asking macOS for its proxies crashes a forked process; botocore asks unless told not to.
+        unreserved["no_proxy"] = "*"
     if sys.platform == "win32":
         # A process on Windows does not start without these.
         for name in ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "TEMP", "TMP"):

@@ -118,10 +118,14 @@ class ForkServer:
     Args:
         folder: where its error output is kept.
         problem: told, in a sentence, when it dies without having been asked to.
+        temporary: the folder is removed by the server when the cloud has died.
     """
 
-    def __init__(self, folder: Path, problem: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, folder: Path, problem: Callable[[str, str], None], *, temporary: bool = False
+    ) -> None:
         self._folder = folder
+        self._temporary = temporary
         self._problem = problem
         self._server: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -153,6 +157,7 @@ class ForkServer:
                     str(RUNTIME / "fork_server.py"),
                     str(theirs.fileno()),
                     str(os.getpid()),
+                    str(self._folder) if self._temporary else "",
                     *_sdk_folders(),
                 ],
                 pass_fds=(theirs.fileno(),),

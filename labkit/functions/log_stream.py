@@ -92,9 +92,10 @@ class LogWriter:
         """Told of a batch that could not be written."""
 
     def add(self, stream: LogStream, messages: list[str]) -> None:
-        """Add events, now, to a stream."""
+        """Add events, now, to a stream; each message ends with a line break, as on AWS."""
         now = int(time.time() * 1000)
-        self._pending.setdefault(stream, []).extend((now, message) for message in messages)
+        events = self._pending.setdefault(stream, [])
+        events += [(now, f"{message}\n") for message in messages]
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._flush(self._pause))
 

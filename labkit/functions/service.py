@@ -144,7 +144,12 @@ class Functions:
             self._stopping = False
             self._folder = self._given_folder or Path(tempfile.mkdtemp(prefix="labkit-"))
             (self._home / ".aws").mkdir(parents=True, exist_ok=True)
-            self._starter = ForkServer(self._folder, self._server_died) if POSIX else Subprocesses()
+            temporary = self._given_folder is None
+            self._starter = (
+                ForkServer(self._folder, self._server_died, temporary=temporary)
+                if POSIX
+                else Subprocesses()
+            )
         return self._starter
 
     @property

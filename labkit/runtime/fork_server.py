@@ -4,9 +4,9 @@ Importing boto3 and making a first client takes half a second; a fork of a proce
 already takes two milliseconds.  The server has one thread, because a fork of a process with several
 may inherit a lock that nobody will ever release.
 
-It is started as ``python -I fork_server.py CONTROL PARENT [PATH…]``: the file descriptor of a
-stream socket to the cloud, the cloud's process id, and folders to find packages in.  A message in
-either direction is four bytes of length (big-endian) and JSON:
+It is started as ``python -I fork_server.py CONTROL PARENT FOLDER [PATH…]``: the file descriptor of a
+stream socket to the cloud, the cloud's process id, a temporary folder to remove in the end (or an
+empty string), and folders to find packages in.  A message in either direction is four bytes of length (big-endian) and JSON:
 
 * cloud to server: ``{"id", "folder", "environment", "endpoint", "memory", "fresh"}``, with the file
   descriptor for the function's output beside it (``SCM_RIGHTS``);
@@ -30,6 +30,7 @@ import json
 import logging
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -120,7 +121,7 @@ def freeze() -> None:
 # -- serving ----------------------------------------------------------------------------------
 
 
-def serve(control: socket.socket, server: int) -> Callable[[], NoReturn]:
+def serve(control: socket.socket, server: int, folder: str) -> Callable[[], NoReturn]:
     """Fork a process for each message.
 
     Returns:
@@ -130,7 +131,13 @@ def serve(control: socket.socket, server: int) -> Callable[[], NoReturn]:
     os.set_blocking(wake, False)
     os.set_blocking(woken, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.signal(signal.SIGTERM, lambda *_: end(children))
+    cloud = os.getppid()
+
+    def terminated(*_: object) -> None:
+        # The kernel says that the cloud has died; anybody else leaves the cloud its folder.
+        end(children, folder if os.getppid() != cloud else "")
+
+    signal.signal(signal.SIGTERM, terminated)
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
     children: set[int] = set()
     while True:
@@ -143,7 +150,7 @@ def serve(control: socket.socket, server: int) -> Callable[[], NoReturn]:
         if control.fileno() in ready:
             message, output = receive(control)
             if message is None:
-                end(children)
+                end(children, folder)
             pid = os.fork()
             if pid == 0:
                 signal.set_wakeup_fd(-1)
@@ -213,8 +220,8 @@ def reap(children: set[int]) -> list[tuple[int, int]]:
     return ended
 
 
-def end(children: set[int]) -> NoReturn:
-    """Kill every process there is and exit."""
+def end(children: set[int], folder: str) -> NoReturn:
+    """Kill every process there is, remove the folder, and exit."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     for pid in children:
         _kill_group(pid)
@@ -225,6 +232,8 @@ def end(children: set[int]) -> NoReturn:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(stray, signal.SIGKILL)
             os.waitpid(-1, 0)
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
 
 
@@ -336,12 +345,12 @@ def main() -> NoReturn:
     if os.getppid() != parent:
         os._exit(0)
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-    sys.path.extend(path for path in sys.argv[3:] if path not in sys.path)
+    sys.path.extend(path for path in sys.argv[4:] if path not in sys.path)
     for name in ("bootstrap", "redirect"):
         importlib.import_module(name)
     warm()
     freeze()
-    serve(control, os.getpid())()
+    serve(control, os.getpid(), sys.argv[3])()
 
 
 if __name__ == "__main__":

@@ -63,7 +63,11 @@ async def test_events_are_written_in_order_and_in_another_thread() -> None:
     threads = {thread for thread, _ in written}
     assert threading.get_ident() not in threads
     assert {batch[:4] for _, batch in written} == {("123456789012", "us-east-1", STREAM.group, "s")}
-    assert [message for _, batch in written for _, message in batch[4]] == ["one", "two", "three"]
+    assert [message for _, batch in written for _, message in batch[4]] == [
+        "one\n",
+        "two\n",
+        "three\n",
+    ]
 
 
 async def test_batch_that_cannot_be_written_is_told_of_and_the_next_is_written() -> None:

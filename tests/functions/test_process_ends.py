@@ -134,7 +134,8 @@ async def test_nothing_is_left_when_the_cloud_dies(tmp_path: Path, how: signal.S
                 pids = [account.pids(name)[0] for name in (frozen, busy, family)]
                 pids += [int(account.lines(family)[0])]
                 await conftest.until(lambda: conftest.process_state(pids[0]) == "T")
-                print(json.dumps(pids), flush=True)
+                folder = str(account.functions._folder)
+                print(json.dumps([pids, folder]), flush=True)
                 await asyncio.sleep(600)
 
         asyncio.run(main())
@@ -145,13 +146,15 @@ async def test_nothing_is_left_when_the_cloud_dies(tmp_path: Path, how: signal.S
         sys.executable, str(file), stdout=asyncio.subprocess.PIPE
     )
     assert cloud.stdout is not None
-    pids = json.loads(await asyncio.wait_for(cloud.stdout.readline(), 30))
+    pids, folder = json.loads(await asyncio.wait_for(cloud.stdout.readline(), 30))
+    assert exists(folder)
     pids += children_of(cloud.pid)
     assert len(pids) == 5
     cloud.send_signal(how)
     await cloud.wait()
     for pid in pids:
         await until(lambda pid=pid: gone(pid))
+    assert not exists(folder)
 
 
 async def test_bound_of_processes_holds_and_idle_ones_give_way() -> None:

@@ -438,7 +438,8 @@ async def test_log_reaches_cloudwatch_as_events_of_one_stream(account: Any) -> N
     assert {batch[:2] for batch in batches} == {("123456789012", "us-east-1")}
     assert len({batch[3] for batch in batches}) == 1
     messages = [message for batch in batches for _, message in batch[4]]
-    assert [message.split(" ")[0] for message in messages] == [
+    assert all(message.endswith("\n") for message in messages)
+    assert [message.split()[0] for message in messages] == [
         *("init", "START", "first", "END", "REPORT"),
         *("START", "second", "END", "REPORT"),
     ]
