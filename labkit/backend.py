@@ -1004,6 +1004,14 @@ def _set_timed_out(original: Any) -> Any:
     return set_timed_out
 
 
+def _set_error(original: Any) -> Any:
+    def set_error(self: Any, error: Any) -> None:
+        if type(self.program_state()).__name__ not in ("ProgramStopped", "ProgramTimedOut"):
+            original(self, error)
+
+    return set_error
+
+
 def _environment(original: Any) -> Any:
     def environment(self: Any) -> Any:
         made = original(self)
@@ -1679,6 +1687,12 @@ REPLACEMENTS: tuple[Replacement, ...] = (
         "Environment.set_timed_out",
         _set_timed_out,
         "states would wait on after the execution's time is over",
+    ),
+    Replacement(
+        f"{ASL}.eval.environment",
+        "Environment.set_error",
+        _set_error,
+        "a state that was at work when the execution was stopped would make it FAILED",
     ),
     Replacement(
         f"{ASL}.eval.event.event_manager",

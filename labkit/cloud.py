@@ -133,7 +133,10 @@ class Cloud:
         """End everything that runs: connections, functions, executions, the port."""
         await self.websocket_apis.stop()
         await self._server.stop()
-        await asyncio.to_thread(self.backend.close)
+        try:
+            await asyncio.to_thread(self.backend.close)
+        except RuntimeError:  # the interpreter is ending and starts no more threads
+            self.backend.close()
         await self.functions.stop()
 
     def _credentials(self, account: str, role: str) -> dict[str, str]:

@@ -91,9 +91,9 @@ class Server:
             keepalive_timeout=KEEP_ALIVE,
             access_log=None,
         )
-        self._runner = web.ServerRunner(server, handle_signals=False)
+        self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=1.0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, HOST, self._port, shutdown_timeout=1.0, backlog=4_096)
+        site = web.TCPSite(self._runner, HOST, self._port, backlog=4_096)
         await site.start()
         self._port = int(self._runner.addresses[0][1])
         self.endpoint = f"http://{HOST}:{self._port}"

@@ -68,6 +68,7 @@ SIGNATURES = {
     f"{ASL}.utils.json_path:extract_json": "path, data",
     f"{ASL}.eval.environment:Environment.set_stop": "self, stop_date, cause, error",
     f"{ASL}.eval.environment:Environment.set_timed_out": "self",
+    f"{ASL}.eval.environment:Environment.set_error": "self, error",
     f"{ASL}.eval.environment:Environment.is_running": "self",
     f"{ASL}.eval.environment:Environment.program_state": "self",
     f"{ASL}.eval.states:ContextObject.update_task_token": "self",

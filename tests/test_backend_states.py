@@ -189,6 +189,20 @@ def test_stopped_execution_is_aborted_when_the_call_returns(world):
     assert world.types(arn)[-1] == "ExecutionAborted"
 
 
+def test_execution_that_is_stopped_at_any_moment_is_aborted(world):
+    states = {"A": {"Type": "Pass", "Next": "B"}, "B": {"Type": "Pass", "Next": "C"},
+              "C": {"Type": "Choice", "Choices": [
+                  {"Variable": "$.never", "IsPresent": True, "Next": "D"}], "Default": "A"},
+              "D": {"Type": "Succeed"}}  # fmt: skip
+    arn = world.machine(states)
+    ends = []
+    for _ in range(25):
+        execution = world.sfn.start_execution(stateMachineArn=arn)["executionArn"]
+        world.sfn.stop_execution(executionArn=execution)
+        ends.append(world.sfn.describe_execution(executionArn=execution)["status"])
+    assert set(ends) == {"ABORTED"}
+
+
 def test_stop_does_not_wait_for_a_task_token(world):
     resource = f"{INVOKE}.waitForTaskToken"
     parameters = {"FunctionName": "work", "Payload": {"t.$": "$$.Task.Token"}}

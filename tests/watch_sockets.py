@@ -57,7 +57,7 @@ os.environ["HTTPS_PROXY"] = os.environ["HTTP_PROXY"] = "http://proxy.example:312
 import boto3  # noqa: E402
 
 made_before = boto3.client("dynamodb", region_name="us-east-1")
-instance_before = boto3.Session(profile_name="instance").client("dynamodb")
+signon_before = boto3.Session(profile_name="signon").client("dynamodb")
 spoken_before = list(spoken)
 
 from labkit import Lab  # noqa: E402
@@ -71,7 +71,7 @@ def ask(name: str, client: object) -> None:
 
 
 ask("client made before", made_before)
-ask("profile made before, metadata as its source", instance_before)
+ask("profile made before, which would sign on first", signon_before)
 ask("client made after", boto3.client("dynamodb", region_name="us-east-1"))
 ask("default region", boto3.client("dynamodb"))
 ask(

@@ -32,6 +32,7 @@ import os
 import socket
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
@@ -45,6 +46,7 @@ Address = tuple[str, int]
 _target: Address | None = None
 _former: set[Address] = set()
 _connections = threading.local()
+_open: weakref.WeakSet[http.client.HTTPConnection] = weakref.WeakSet()
 _originals: dict[str, Callable[..., Any]] = {}
 _finder: _PatchOnImport | None = None
 
@@ -77,6 +79,8 @@ def uninstall() -> None:
     """Let AWS calls of this process go where they say again."""
     global _target
     _target = None
+    for connection in list(_open):
+        connection.close()
 
 
 def target() -> str | None:
@@ -158,6 +162,7 @@ def exchange(
         fresh = connection is None
         if connection is None:
             connection = _Connection(*_target)
+            _open.add(connection)
         connection.timeout = timeout
         if connection.sock is not None:
             connection.sock.settimeout(timeout)
