@@ -1030,6 +1030,19 @@ def _timestamp(moment: Any) -> str:
     return str(moment.astimezone(UTC).isoformat(timespec="milliseconds")).replace("+00:00", "Z")
 
 
+def _string_to_timestamp(original: Any) -> Any:
+    """The States Language's timestamps: RFC 3339 with an upper-case T, and Z or an offset."""
+
+    def string_to_timestamp(string: str) -> datetime | None:
+        try:
+            moment = datetime.fromisoformat(string) if "T" in string else None
+        except (TypeError, ValueError):
+            return None
+        return moment if moment and moment.tzinfo else None
+
+    return string_to_timestamp
+
+
 def _add_event(original: Any) -> Any:
     def add_event(
         self: Any, context: Any, event_type: Any, event_details: Any = None, *args: Any, **kw: Any
@@ -1629,6 +1642,12 @@ REPLACEMENTS: tuple[Replacement, ...] = (
         "WaitFunction._wait_interval",
         _wait_interval,
         _INTERRUPTIBLE,
+    ),
+    Replacement(
+        f"{STATE}.choice.comparison.operator.implementations.is_operator",
+        "IsTimestamp.string_to_timestamp",
+        _string_to_timestamp,
+        "moto knows neither fractions of a second, as in the context object's times, nor offsets",
     ),
     # An execution's life
     Replacement(

@@ -859,3 +859,26 @@ def test_reset_forgets_machines_and_stops_executions(world):
     with pytest.raises(ClientError, match="ExecutionDoesNotExist"):
         sfn.describe_execution(executionArn=arn)
     assert sfn.list_state_machines()["stateMachines"] == []
+
+
+def test_time_that_a_state_was_entered_compares_with_a_stored_time(world):
+    # The States Language: timestamps conform to RFC 3339, so fractions and offsets are allowed.
+    choice = {
+        "Type": "Choice",
+        "Choices": [
+            {
+                "Variable": "$$.State.EnteredTime",
+                "TimestampLessThanPath": "$.until",
+                "Next": "Early",
+            }
+        ],
+        "Default": "Late",
+    }
+    states = {
+        "When": choice,
+        "Early": {"Type": "Pass", "Result": "early", "End": True},
+        "Late": {"Type": "Pass", "Result": "late", "End": True},
+    }
+    assert world.result(states, {"until": "2100-01-01T00:00:00Z"}, name="a") == "early"
+    assert world.result(states, {"until": "2100-01-01T00:00:00.5+02:00"}, name="b") == "early"
+    assert world.result(states, {"until": "2001-01-01T00:00:00Z"}, name="c") == "late"

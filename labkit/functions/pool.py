@@ -91,6 +91,7 @@ class Pool:
         function: the function as it is deployed.
         launch: starts a process, and calls :meth:`launching` when it is there.
         room: whether one more process may run; it may end an idle one elsewhere to make room.
+        check: has the state of processes brought up to date, before one that rested is used.
         init_seconds: how long initialisation may take.
 
     Attributes:
@@ -104,6 +105,7 @@ class Pool:
         function: FunctionConfiguration,
         launch: Callable[[Pool, Start], Awaitable[Process]],
         room: Callable[[Pool], bool],
+        check: Callable[[], None],
         init_seconds: float = INIT_SECONDS,
     ) -> None:
         self.function = function
@@ -112,6 +114,7 @@ class Pool:
         self.retired = False
         self._launch = launch
         self._room = room
+        self._check = check
         self._init_limit = init_seconds
         self._waiting: deque[_Waiting] = deque()
         self._starting: set[asyncio.Task[None]] = set()
@@ -141,6 +144,8 @@ class Pool:
         """
         while self.ready:
             process = self.ready.pop()
+            if process.frozen:
+                self._check()
             if process.state is State.READY:
                 return process
         waiting = _Waiting(asyncio.get_running_loop().create_future(), time.perf_counter(), trace)

@@ -43,6 +43,9 @@ FREEZE_AFTER = 0.002
 Stopping and continuing a process costs more than an echo; a process that gets one invocation after
 the other is not stopped between them.  AWS does not say how soon it freezes."""
 
+MEMORY_KNOWN = 0.05
+"""Seconds for which a process's use of memory is taken for known."""
+
 GRACE = 0.5
 """Seconds that a runtime whose answer was refused has to end by itself."""
 
@@ -121,6 +124,7 @@ class Process:
     frozen: bool = False
     _memory: Memory | None = None
     _memory_mb: int = 0
+    _memory_due: float = 0.0
     _next: Connection | None = None
     _early: Connection | None = None
     _freezer: asyncio.TimerHandle | None = None
@@ -369,9 +373,14 @@ class Process:
             self.on_lines(self, lines)
 
     def used_memory(self) -> int:
-        """The most memory that it has used so far, in MB; 0 where that is not known."""
-        if self._memory is not None:
+        """The most memory that it has used so far, in MB; 0 where that is not known.
+
+        Looked up at most every :data:`MEMORY_KNOWN` seconds: it costs as much as a small function.
+        """
+        now = time.perf_counter()
+        if self._memory is not None and now >= self._memory_due:
             self._memory_mb = max(self._memory_mb, self._memory.peak_mb())
+            self._memory_due = now + MEMORY_KNOWN
         return self._memory_mb
 
 

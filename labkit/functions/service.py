@@ -308,7 +308,6 @@ class Functions:
     async def _serve(self, invoke: _Invoke, log_type: str, kill: bool) -> Invocation:
         function = invoke.function
         pool = self._pool(function)
-        self._ready().check()
         process = await pool.acquire(invoke.trace)
         cold = process.served == 0
         invoked = self._log.append(
@@ -393,7 +392,9 @@ class Functions:
                 if old_key[:2] == key[:2]:
                     old.retire()
                     self._forget(old)
-            pool = self._pools[key] = Pool(function, self._launch, self._room, self._init_seconds)
+            pool = self._pools[key] = Pool(
+                function, self._launch, self._room, self._check, self._init_seconds
+            )
         return pool
 
     def _forget(self, pool: Pool) -> None:
@@ -405,6 +406,10 @@ class Functions:
             folder = self._package_folder(function)
             if self._unpacking.pop(folder, None) is not None:
                 self._background(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+
+    def _check(self) -> None:
+        """Notice at once what has happened to processes while nothing ran."""
+        self._ready().check()
 
     def _room(self, pool: Pool) -> bool:
         """Whether one more process may run; one that idles elsewhere gives way."""

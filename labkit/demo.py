@@ -1,0 +1,107 @@
+"""``labkit demo``: build the pattern, place an order, and show what really happened."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from labkit.errors import OrderProblem
+from labkit.lab import running
+from labkit.timeline import timeline
+
+ORDER = Path(__file__).parent / "pattern" / "order.json"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the pattern once.
+
+    Returns:
+        0 when the result arrived; 1, through the command, for an order that is none.
+
+    Raises:
+        OrderProblem: the order's file is missing, is no JSON, or is no order.
+    """
+    parser = argparse.ArgumentParser(
+        prog="labkit demo", description="Run the whole pattern once and show what happens."
+    )
+    parser.add_argument("--order", type=Path, default=ORDER, help="a JSON file with your own order")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args(arguments)
+    report = run(read_order(options.order))
+    if options.json:
+        shown = dict(report, events=[event.to_dict() for event in report["events"]])
+        print(json.dumps(shown))
+        return 0
+    print(timeline(report["events"]))
+    print()
+    print(f"Result after {report['elapsedMs']:.0f} ms, over the WebSocket:")
+    print(json.dumps(report["result"], indent=2))
+    return 0
+
+
+def read_order(path: Path) -> Any:
+    """The order in a file.
+
+    Raises:
+        OrderProblem: the file cannot be read or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OrderProblem(f"{path} cannot be read ({error.strerror}).") from error
+    except json.JSONDecodeError as error:
+        raise OrderProblem(
+            f"{path} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise OrderProblem(f"{path} is not UTF-8 text: {error.reason}.") from error
+
+
+def run(order: Any) -> dict[str, Any]:
+    """Build the pattern on the local cloud and send one order through it.
+
+    Returns:
+        ``orderId``, ``executionArn``, ``websocketUrl``, ``connectionId``, ``result``, ``events``
+        (of this order, oldest first) and ``elapsedMs`` from the request to the result.
+
+    Raises:
+        OrderProblem: the order is malformed; the message names the field.
+    """
+    with running() as lab:
+        from labkit.pattern.build import build
+        from labkit.pattern.client import OrderClient, OrderRefused
+
+        system = build()
+        client = OrderClient(system.orders_url)
+        before = lab.log.last
+        started = time.perf_counter()
+        try:
+            placed = client.place_order(order)
+        except OrderRefused as error:
+            raise OrderProblem(f"This is no order. {error}") from error
+        result = client.result()
+        elapsed = (time.perf_counter() - started) * 1000
+        name = placed.execution_arn.rpartition(":")[2]
+        lab.log.wait(
+            lambda event: (
+                event.kind == "execution.ended" and event["execution"] == placed.execution_arn
+            ),
+            after=before,
+            timeout=30,
+        )
+        client.close()
+        events = [event for event in lab.log.of(name) if event.seq > before]
+        sent = [event["connection"] for event in events if event.kind == "frame.out"]
+        return {
+            "orderId": placed.order_id,
+            "executionArn": placed.execution_arn,
+            "websocketUrl": placed.websocket_url,
+            "connectionId": sent[-1] if sent else None,
+            "result": result,
+            "events": events,
+            "elapsedMs": round(elapsed, 3),
+        }

@@ -1,0 +1,79 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labkit.demo import read_order
+from labkit.errors import OrderProblem
+from labkit.eventlog import EventLog
+from labkit.timeline import timeline
+from labkit.trace import Trace
+
+
+def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "labkit", "demo", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+
+
+@pytest.fixture(scope="module")
+def report() -> dict[str, Any]:
+    run = demo("--json")
+    assert run.returncode == 0, run.stderr
+    told: dict[str, Any] = json.loads(run.stdout)
+    return told
+
+
+def test_the_result_is_the_priced_order(report: dict[str, Any]) -> None:
+    # 2 x 8.90 + 1 x 64.00 + 4 x 5.25, by the prices in products.json
+    assert report["result"]["status"] == "accepted"
+    assert report["result"]["total"] == "102.80"
+    assert report["result"]["orderId"] == report["orderId"]
+
+
+def test_the_report_names_what_there_was(report: dict[str, Any]) -> None:
+    assert report["executionArn"].endswith(report["orderId"])
+    assert report["websocketUrl"].startswith("ws://127.0.0.1:")
+    assert len(report["connectionId"]) == 16
+    assert report["elapsedMs"] > 0
+
+
+def test_every_part_of_the_pattern_took_its_turn(report: dict[str, Any]) -> None:
+    states = [e["data"]["state"] for e in report["events"] if e["kind"] == "state.entered"]
+    assert [s for s in states if s in ("DoWork", "GetConn", "Notify")][:2] == ["DoWork", "GetConn"]
+    kinds = {event["kind"] for event in report["events"]}
+    assert {"http.request", "connection.opened", "frame.out", "execution.ended"} <= kinds
+    ran = {e["data"]["function"] for e in report["events"] if e["kind"] == "function.invoked"}
+    assert {"orders-place-order", "orders-connect", "orders-do-work"} <= ran
+
+
+def test_a_malformed_order_is_told_the_field(tmp_path: Path) -> None:
+    order = {"customer": "a@example.com", "currency": "EUR", "items": [{"sku": "x", "quantity": 0}]}
+    (tmp_path / "order.json").write_text(json.dumps(order))
+    run = demo("--order", str(tmp_path / "order.json"))
+    assert run.returncode == 1
+    assert "items[0].quantity" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_a_file_that_is_missing_or_no_json_is_said(tmp_path: Path) -> None:
+    with pytest.raises(OrderProblem, match=r"nowhere\.json cannot be read"):
+        read_order(tmp_path / "nowhere.json")
+    (tmp_path / "order.json").write_text('{"items": [,]}')
+    with pytest.raises(OrderProblem, match="line 1, column 12"):
+        read_order(tmp_path / "order.json")
+
+
+def test_the_timeline_indents_what_was_caused() -> None:
+    log = EventLog()
+    request = log.append("http.request", Trace("1-a-b"), method="POST", path="/orders")
+    log.append("function.invoked", Trace("1-a-b").after(request.seq), function="place", cold=True)
+    first, second = timeline(log).splitlines()
+    assert first.endswith("ms  client → HTTP API: POST /orders")
+    assert second.endswith("ms    function place runs (cold)")
+
+
+def test_an_empty_timeline_says_so() -> None:
+    assert timeline([]) == "Nothing happened."
