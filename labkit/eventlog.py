@@ -225,8 +225,8 @@ class EventLog:
             execution: an execution's ARN or its name.
 
         Returns:
-            The events of every trace in which the execution takes part, and those of every
-            connection that was sent something in one of these traces.
+            The events of every trace in which the execution takes part, and of every trace of a
+            connection that was sent something in one of these (its handshake, its messages).
         """
         events = self.after(0)
         name = execution.rsplit(":", 1)[-1]
@@ -238,7 +238,14 @@ class EventLog:
         connections = {
             e.data["connection"] for e in events if e.kind == "frame.out" and e.trace in traces
         }
-        return [e for e in events if e.trace in traces or e.data.get("connection") in connections]
+        joined = {e.trace for e in events if e.data.get("connection") in connections}
+        return [
+            e
+            for e in events
+            if e.trace in traces
+            or (e.trace and e.trace in joined)
+            or e.data.get("connection") in connections
+        ]
 
     def save(self, path: Path) -> None:
         """Write the log to a file, one JSON object a line; :meth:`load` reads it."""

@@ -87,7 +87,7 @@ class Server:
         """
         server = web.Server(
             self._handle,
-            request_factory=self._request,  # type: ignore[arg-type]
+            request_factory=self._request,
             keepalive_timeout=KEEP_ALIVE,
             access_log=None,
         )

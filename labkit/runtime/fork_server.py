@@ -134,8 +134,13 @@ def serve(control: socket.socket, server: int, folder: str) -> Callable[[], NoRe
     cloud = os.getppid()
 
     def terminated(*_: object) -> None:
-        # The kernel says that the cloud has died; anybody else leaves the cloud its folder.
-        end(children, folder if os.getppid() != cloud else "")
+        kill_all(children)
+        # The kernel tells of the cloud's death when its first thread dies, a moment before the
+        # process is gone.  Anybody else who sends the signal leaves the cloud its folder.
+        deadline = time.monotonic() + 0.5
+        while (alive := os.getppid() == cloud) and time.monotonic() < deadline:
+            time.sleep(0.002)
+        leave("" if alive else folder)
 
     signal.signal(signal.SIGTERM, terminated)
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
@@ -150,7 +155,8 @@ def serve(control: socket.socket, server: int, folder: str) -> Callable[[], NoRe
         if control.fileno() in ready:
             message, output = receive(control)
             if message is None:
-                end(children, folder)
+                kill_all(children)
+                leave(folder)
             pid = os.fork()
             if pid == 0:
                 signal.set_wakeup_fd(-1)
@@ -220,8 +226,8 @@ def reap(children: set[int]) -> list[tuple[int, int]]:
     return ended
 
 
-def end(children: set[int], folder: str) -> NoReturn:
-    """Kill every process there is, remove the folder, and exit."""
+def kill_all(children: set[int]) -> None:
+    """Kill every process there is; returns when they are gone."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     for pid in children:
         _kill_group(pid)
@@ -232,6 +238,10 @@ def end(children: set[int], folder: str) -> NoReturn:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(stray, signal.SIGKILL)
             os.waitpid(-1, 0)
+
+
+def leave(folder: str) -> NoReturn:
+    """Remove the folder, if one is named, and exit."""
     if folder:
         shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
