@@ -50,6 +50,7 @@ class Lab:
     """
 
     _running: Lab | None = None
+    _registered = False
     _starting = threading.RLock()
 
     def __init__(self, engine: _Engine) -> None:
@@ -84,8 +85,16 @@ class Lab:
             if cls._running is None:
                 named = os.environ.get(ENDPOINT_VARIABLE)
                 cls._running = cls(_attach(named) if named else CloudThread(port, speed, seed))
-                atexit.register(cls._running.stop)
+                cls._stop_at_exit()
             return cls._running
+
+    @classmethod
+    def _stop_at_exit(cls) -> None:
+        """Stop before the interpreter takes its threads away, which ``atexit`` is too late for."""
+        if not cls._registered:
+            cls._registered = True
+            register = getattr(threading, "_register_atexit", atexit.register)
+            register(lambda: cls._running.stop() if cls._running else None)
 
     def stop(self) -> None:
         """Stop the lab and everything in it; a second call does nothing.
@@ -96,7 +105,6 @@ class Lab:
             if Lab._running is not self:
                 return
             Lab._running = None
-            atexit.unregister(self.stop)
             redirect.uninstall()
             _restore_environment(self._environment)
             self._engine.close()

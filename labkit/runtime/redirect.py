@@ -283,6 +283,17 @@ def _patch_signers(module: ModuleType) -> None:
     module.RequestSigner.get_auth_instance = get_auth_instance
 
 
+def _patch_credentials(module: ModuleType) -> None:
+    original = _remember("_refresh", module.RefreshableCredentials, "_refresh")
+
+    def _refresh(self: Any) -> None:
+        # Nothing is fetched: the signer does not use these credentials, see _patch_signers.
+        if _target is None:
+            original(self)
+
+    module.RefreshableCredentials._refresh = _refresh
+
+
 def _in_function() -> bool:
     """Inside a function's process, Lambda's own variables hold the credentials."""
     return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
@@ -323,6 +334,7 @@ def _remember(name: str, owner: type, attribute: str) -> Callable[..., Any]:
 
 
 _PATCHES: dict[str, Callable[[ModuleType], None]] = {
+    "botocore.credentials": _patch_credentials,
     "botocore.httpsession": _patch_httpsession,
     "botocore.session": _patch_session,
     "botocore.signers": _patch_signers,
