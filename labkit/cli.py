@@ -14,7 +14,6 @@ VERBS = {
     "demo": ("labkit.demo", "run the whole pattern once and show what happens"),
     "serve": ("labkit.serve", "run the local cloud in a process of its own"),
     "doctor": ("labkit.doctor", "say what is wrong with this environment, and the cure"),
-    "bench": ("labkit.bench", "measure, and print medians and spreads"),
 }
 """Each verb: the module whose ``main(arguments)`` runs it, and what it does."""
 

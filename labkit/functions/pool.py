@@ -165,7 +165,7 @@ class Pool:
 
     def offer(self, process: Process) -> None:
         """Take a process that has become READY: for the queue, or to be kept."""
-        if process.state is not State.READY:
+        if process.state is not State.READY or process in self.ready:
             return
         self._initialising.pop(process, None)
         if waiting := self._first():

@@ -448,13 +448,17 @@ class Functions:
         try:
             address = await process.listen()
             task_root = str(self._package_folder(function))
+            # It may have to wait for other calls of the control plane, so not on the loop.
+            credentials = await asyncio.to_thread(
+                self._credentials, function.account, function.role
+            )
             environment = variables(
                 function,
                 task_root=task_root,
                 home=str(self._home),
                 runtime_api=address,
                 log_stream=name,
-                credentials=self._credentials(function.account, function.role),
+                credentials=credentials,
             )
             job = Job(task_root, environment, self._endpoint(), function.memory, fresh)
             child = await self._ready().spawn(job, output.target)
