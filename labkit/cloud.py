@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import itertools
+import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -58,6 +59,7 @@ class Cloud:
         self.faults = Faults(self.log)
         self.clock = Clock(speed)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._warming: threading.Thread | None = None
         self.backend = Backend(
             log=self.log,
             faults=self.faults,
@@ -128,11 +130,22 @@ class Cloud:
         self._loop = asyncio.get_running_loop()
         await self._server.start()
         await self.functions.start()
+        self._warming = threading.Thread(target=self._warm, name="labkit-warm", daemon=True)
+        self._warming.start()
+
+    def _warm(self) -> None:
+        """Load ahead what the first state machine would wait for; nobody waits for this."""
+        try:
+            self.backend.warm()
+        except Exception as error:
+            self.log.append("cloud.error", message=f"Loading ahead failed: {error!r}", detail="")
 
     async def stop(self) -> None:
         """End everything that runs: connections, functions, executions, the port."""
         await self.websocket_apis.stop()
         await self._server.stop()
+        if self._warming is not None:
+            self._warming.join()  # it takes half a second at most, and begins with the cloud
         try:
             await asyncio.to_thread(self.backend.close)
         except RuntimeError:  # the interpreter is ending and starts no more threads
