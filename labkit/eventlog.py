@@ -6,7 +6,8 @@ number, a time, a kind, the trace it belongs to, the event that caused it, and p
 Kinds and what their data holds (all sizes in bytes, all durations in milliseconds):
 
 ======================  ===========================================================================
-``aws.call``            ``service``, ``operation``, ``status``; ``table`` and ``key`` for DynamoDB
+``aws.call``            ``service``, ``operation``, ``status``; ``table`` and ``key`` for DynamoDB;
+                        ``account`` if it is another than the lab's own
 ``http.request``        ``api``, ``stage``, ``method``, ``path``, ``route``
 ``http.response``       ``api``, ``status``, ``durationMs``; ``error`` if the gateway answers by itself
 ``handshake.request``   ``api``, ``stage``, ``connection``
@@ -225,16 +226,13 @@ class EventLog:
             execution: an execution's ARN or its name.
 
         Returns:
-            The events of every trace in which the execution takes part, and of every trace of a
-            connection that was sent something in one of these (its handshake, its messages).
+            The events of every trace in which the execution takes part or its item is read or
+            written by key, and of every trace of a connection that was sent something in one of
+            these (its handshake, its messages).
         """
         events = self.after(0)
         name = execution.rsplit(":", 1)[-1]
-        traces = {
-            e.trace
-            for e in events
-            if e.trace and str(e.data.get("execution", "")).rsplit(":", 1)[-1] == name
-        }
+        traces = {e.trace for e in events if e.trace and name in _executions(e)}
         connections = {
             e.data["connection"] for e in events if e.kind == "frame.out" and e.trace in traces
         }
@@ -258,6 +256,14 @@ class EventLog:
         lines = path.read_text(encoding="utf-8").splitlines()
         log.restore(Event.from_dict(json.loads(line)) for line in lines)
         return log
+
+
+def _executions(event: Event) -> list[str]:
+    """The names of executions that an event speaks of: its own, or a value of an item's key."""
+    names = [str(event.data.get("execution", "")).rsplit(":", 1)[-1]]
+    for value in (event.data.get("key") or {}).values():
+        names += [text for text in value.values() if isinstance(text, str)]
+    return names
 
 
 def shorten(body: str) -> str:

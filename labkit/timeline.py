@@ -1,80 +1,52 @@
-"""A readable timeline of one execution, from the event log.  Pure: events in, text out."""
+"""What happened, in words: a readable timeline, and the same without anything measured.  Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from labkit.eventlog import Event
+from labkit.steps import nested, steps
 
-_QUIET = frozenset({"GetLogEvents", "ListTables"})
+_DEEPEST = 6
+"""Levels of indentation, so that lines do not run away to the right."""
 
 
 def timeline(events: Iterable[Event]) -> str:
-    """One line an event: milliseconds since the first one, who, and what.
+    """One line a step, in the order of time: milliseconds since the first one, who, and what.
 
     Args:
         events: the events of one execution, as :meth:`labkit.eventlog.EventLog.of` gives them.
 
     Returns:
-        Lines, indented by how far an event is from the first cause in its chain.
+        Lines, indented by how far a step is from the first cause in its chain.
     """
-    told = list(events)
-    if not told:
+    story = steps(events)
+    if not story:
         return "Nothing happened."
-    start = told[0].time
     depths: dict[int, int] = {}
     lines = []
-    for event in told:
-        depths[event.seq] = min(depths[event.cause] + 1, 6) if event.cause in depths else 0
-        sentence = "".join(_sentences(event))
-        if sentence:
-            lines.append(
-                f"{(event.time - start) * 1000:8.1f} ms  {'  ' * depths[event.seq]}{sentence}"
-            )
+    for step in story:
+        depths[step.seq] = depths[step.parent] + 1 if step.parent in depths else 0
+        after = (step.time - story[0].time) * 1000
+        indent = "  " * min(depths[step.seq], _DEEPEST)
+        measured = f" ({step.measured})" if step.measured else ""
+        lines.append(f"{after:8.1f} ms  {indent}{step.sentence}{measured}")
     return "\n".join(lines)
 
 
-def _sentences(event: Event) -> Iterator[str]:
-    """What happened, in words; nothing for events that a reader of a timeline can do without."""
-    data = event.data
-    match event.kind:
-        case "http.request":
-            yield f"client → HTTP API: {data['method']} {data['path']}"
-        case "http.response":
-            yield f"HTTP API → client: {data['status']}"
-        case "handshake.request":
-            yield "client → WebSocket API: handshake"
-        case "handshake.refused":
-            yield f"WebSocket API → client: refused with {data['status']}"
-        case "connection.opened":
-            yield f"WebSocket API → client: connection {data['connection']} is open"
-        case "connection.closed":
-            yield f"connection closed: {data['code']} {data['reason']}".rstrip()
-        case "frame.in":
-            yield f"client → WebSocket API: {_start(data['body'])}"
-        case "frame.out":
-            yield f"WebSocket API → client: {_start(data['body'])}"
-        case "route.selected":
-            yield f"route {data['route']}"
-        case "function.invoked":
-            yield f"function {data['function']} runs{' (cold)' if data['cold'] else ''}"
-        case "function.returned":
-            error = f", failed: {data['error']}" if data.get("error") else ""
-            yield f"function {data['function']} is done ({data['durationMs']:.1f} ms){error}"
-        case "aws.call" if data["operation"] not in _QUIET:
-            table = f" on {data['table']}" if data.get("table") else ""
-            yield f"{data['service']}: {data['operation']}{table} → {data['status']}"
-        case "execution.started":
-            yield f"Step Functions: execution {data['name']} begins"
-        case "state.entered":
-            yield f"state {data['state']}"
-        case "task.failed":
-            yield f"state {data['state']} failed: {data['error']}"
-        case "execution.ended":
-            yield f"Step Functions: execution {data['status']}"
-        case "fault.applied":
-            yield f"fault: {data['action']} at {data['step']}"
+def outline(events: Iterable[Event]) -> str:
+    """One line a step, by cause instead of by time: each one is followed by what happens in it.
 
+    Args:
+        events: as for :func:`timeline`.
 
-def _start(body: str) -> str:
-    return body if len(body) <= 60 else body[:59] + "…"
+    Returns:
+        Lines without times, ids and cold starts: the same for each run in which the same happens,
+        also where branches overlap.
+    """
+    story = steps(events)
+    if not story:
+        return "Nothing happened."
+    return "\n".join(
+        f"{'  ' * min(depth, _DEEPEST)}{step.sentence}" for depth, step in nested(story)
+    )

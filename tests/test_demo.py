@@ -8,9 +8,6 @@ import pytest
 
 from labkit.demo import read_order
 from labkit.errors import OrderProblem
-from labkit.eventlog import EventLog
-from labkit.timeline import timeline
-from labkit.trace import Trace
 
 
 def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -64,16 +61,3 @@ def test_a_file_that_is_missing_or_no_json_is_said(tmp_path: Path) -> None:
     (tmp_path / "order.json").write_text('{"items": [,]}')
     with pytest.raises(OrderProblem, match="line 1, column 12"):
         read_order(tmp_path / "order.json")
-
-
-def test_the_timeline_indents_what_was_caused() -> None:
-    log = EventLog()
-    request = log.append("http.request", Trace("1-a-b"), method="POST", path="/orders")
-    log.append("function.invoked", Trace("1-a-b").after(request.seq), function="place", cold=True)
-    first, second = timeline(log).splitlines()
-    assert first.endswith("ms  client → HTTP API: POST /orders")
-    assert second.endswith("ms    function place runs (cold)")
-
-
-def test_an_empty_timeline_says_so() -> None:
-    assert timeline([]) == "Nothing happened."

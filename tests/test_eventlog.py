@@ -107,6 +107,18 @@ def test_events_of_an_execution_include_its_connections_and_nobody_elses() -> No
     assert [event.kind for event in log.of("o-1")] == expected
 
 
+def test_a_client_that_came_late_belongs_to_the_execution_whose_item_it_reads() -> None:
+    # Nothing of the execution's own traces speaks of the connection: it was over before.
+    log = EventLog()
+    log.append("execution.started", Trace("1-m-1"), execution=ARN)
+    log.append("handshake.request", Trace("1-h-1"), connection="c1")
+    for trace, name, connection in (("1-s-1", "o-1", "c1"), ("1-s-2", "o-2", "c2")):
+        log.append("aws.call", Trace(trace), operation="UpdateItem", key={"name": {"S": name}})
+        log.append("frame.out", Trace(trace), connection=connection)
+    kinds = ["execution.started", "handshake.request", "aws.call", "frame.out"]
+    assert [event.kind for event in log.of(ARN)] == kinds
+
+
 def test_long_bodies_are_shortened_visibly() -> None:
     assert shorten("x" * BODY_SHOWN) == "x" * BODY_SHOWN
     assert shorten("x" * (BODY_SHOWN + 1)) == "x" * BODY_SHOWN + "…"
