@@ -25,7 +25,7 @@ from labkit.eventlog import EventLog
 from labkit.faults import Action, Faults
 from labkit.functions.package import check_package
 from labkit.functions.service import Functions
-from labkit.wire import AwsRequest, AwsResponse, Headers
+from labkit.wire import LOCAL_ACCOUNT, AwsRequest, AwsResponse, Headers
 
 _INVOKE = re.compile(r"^/2015-03-31/functions/(?P<function>[^/]+)/invocations$")
 _FUNCTION = re.compile(r"^/(?:2015-03-31|2017-10-31)/functions(?:/(?P<function>[^/]+))?")
@@ -67,6 +67,9 @@ class AwsApi:
         request.operation = request.operation or operation_of(request)
         started = time.perf_counter()
         facts = _facts(request)
+        account = self._backend.account(access_key(request.headers))
+        if account != LOCAL_ACCOUNT:
+            facts["account"] = account
         try:
             repeat = await self._suffer(request, facts)
             response = await self._route(request)

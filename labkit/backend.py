@@ -62,6 +62,7 @@ from moto.iam.models import get_account_id_from
 from moto.moto_api._internal import mock_random
 from werkzeug.exceptions import HTTPException
 
+from labkit.address import access_key as signed_by
 from labkit.apigateway import model
 from labkit.clock import Clock
 from labkit.errors import AwsError
@@ -166,6 +167,7 @@ class Backend:
         self._handlers: dict[str, list[tuple[re.Pattern[str], Callable[..., Any]]]] = {}
         self._functions: dict[tuple[str, str, str], FunctionConfiguration | None] = {}
         self._credentials: dict[tuple[str, str], dict[str, str]] = {}
+        self._accounts: dict[str, str] = {"": LOCAL_ACCOUNT}
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="labkit-moto")
         global _here
         _here = self
@@ -239,8 +241,13 @@ class Backend:
         handler = self._handler(host, url)
         if request.query:
             url = f"{url}?{request.query}"
+        # moto would look the account up in all accounts, and not find one that was removed.
+        account = self.account(signed_by(request.headers))
         moto_request = Request.from_primitives(
-            request.method, url, {**request.headers, "Host": host}, request.body
+            request.method,
+            url,
+            {**request.headers, "Host": host, "x-moto-account-id": account},
+            request.body,
         )
         _caller.set(request.trace)
         with self._lock:
@@ -376,8 +383,11 @@ class Backend:
         Args:
             access_key: access key id, or an empty string.
         """
-        with self._lock:
-            return str(get_account_id_from(access_key)) if access_key else LOCAL_ACCOUNT
+        found = self._accounts.get(access_key)
+        if found is None:
+            with self._lock:
+                found = self._accounts[access_key] = str(get_account_id_from(access_key))
+        return found
 
     # Life
 
@@ -403,7 +413,38 @@ class Backend:
             reset_model_data()
             self._functions.clear()
             self._credentials.clear()
+            self._accounts = {"": LOCAL_ACCOUNT}
             self._clients.clear()
+
+    def remove_account(self, account: str) -> tuple[list[str], list[str]]:
+        """Forget all that an account holds, in every service.  Its executions are stopped.
+
+        Args:
+            account: twelve digits.
+
+        Returns:
+            The ids of the APIs and the ARNs of the functions that were there.
+        """
+        self._stop_executions(account)
+        with self._lock:
+            apis = [api.id for api in self.apis() if api.account == account]
+            functions = [
+                function.function_arn
+                for backend in _all("lambda")
+                if backend.account_id == account
+                for function in backend.list_functions()
+            ]
+            for service in BackendDict._instances:  # type: ignore[misc]
+                if account in service:
+                    service[account].reset()
+                    del service[account]
+            self._functions.clear()
+            self._clients = {key: made for key, made in self._clients.items() if key[2] != account}
+            # Its access keys stay known: a function that is about to end must not find itself in
+            # another account.
+            for key in [key for key in self._credentials if key[0] == account]:
+                del self._credentials[key]
+        return apis, functions
 
     def close(self) -> None:
         """End all executions and all threads.  Safe to call twice."""
@@ -411,10 +452,11 @@ class Backend:
         self._stop_executions()
         self._threads.shutdown(wait=True, cancel_futures=True)
 
-    def _stop_executions(self) -> None:
-        runs = list(self._runs.values())
-        self._runs.clear()
+    def _stop_executions(self, account: str | None = None) -> None:
+        """Stop the executions of one account, or all, and wait until their threads have ended."""
+        runs = [run for run in self._runs.values() if account in (None, run.arn.split(":")[4])]
         for run in runs:
+            self._runs.pop(run.arn, None)
             run.stop()
         deadline = time.monotonic() + LONGEST_END
         for run in runs:

@@ -114,6 +114,7 @@ class Cloud:
             websocket_apis=self.websocket_apis,
             http_apis=self.http_apis,
             stage=self.deployments.stage,
+            remove_account=self.remove_account,
         )
 
     @property
@@ -151,6 +152,19 @@ class Cloud:
         except RuntimeError:  # the interpreter is ending and starts no more threads
             self.backend.close()
         await self.functions.stop()
+
+    async def remove_account(self, account: str) -> None:
+        """End and forget all that an account holds: executions, APIs with their connections, functions.
+
+        Args:
+            account: twelve digits.
+        """
+        apis, functions = await asyncio.to_thread(self.backend.remove_account, account)
+        for api_id in apis:
+            self.deployments.changed(api_id)
+            self.websocket_apis.close_api(api_id)
+        for arn in functions:
+            self.functions.changed(arn)
 
     def _credentials(self, account: str, role: str) -> dict[str, str]:
         """A role's credentials under the names that Lambda gives them in a function."""

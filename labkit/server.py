@@ -11,6 +11,8 @@ attached to a cloud in another process:
 ``GET /_labkit/faults``, ``POST``, ``DELETE [/ID]``
     the faults that are set; set one (the members are :meth:`labkit.faults.Faults.add`'s arguments,
     with ``match`` as an object); take one or all back
+``DELETE /_labkit/accounts/ID``
+    end and forget all that an AWS account holds; checks work in accounts of their own
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import unquote
 
@@ -55,7 +58,7 @@ class Server:
     Args:
         port: the port; 0 lets the system choose.
         stage: which stage of which API serves now.
-        has_api: whether an API exists, deployed or not.
+        remove_account: ends and forgets all that an account holds.
     """
 
     def __init__(
@@ -68,7 +71,9 @@ class Server:
         websocket_apis: WebSocketApis,
         http_apis: HttpApis,
         stage: Callable[[str, str], Stage | None],
+        remove_account: Callable[[str], Awaitable[None]],
     ) -> None:
+        self._remove_account = remove_account
         self._port = port
         self._log = log
         self._faults = faults
@@ -215,7 +220,13 @@ class Server:
             case "DELETE", ["faults", number] if number.isdecimal():
                 self._faults.clear(int(number))
                 return web.json_response([fault.to_dict() for fault in self._faults])
-        known = "GET /_labkit, GET /_labkit/events, GET, POST and DELETE /_labkit/faults"
+            case "DELETE", ["accounts", account] if re.fullmatch(r"\d{12}", account):
+                await self._remove_account(account)
+                return web.json_response({"account": account})
+        known = (
+            "GET /_labkit, GET /_labkit/events, GET, POST and DELETE /_labkit/faults, "
+            "DELETE /_labkit/accounts/ID (twelve digits)"
+        )
         return _plain(404, f"The lab has no {request.method} {LAB}{path}. It has: {known}.")
 
     async def _add_fault(self, request: web.BaseRequest) -> web.Response:

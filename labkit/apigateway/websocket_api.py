@@ -159,6 +159,16 @@ class WebSocketApis:
         if connection is not None:
             connection.cut()
 
+    def close_api(self, api_id: str) -> None:
+        """Close all connections of an API, as when it has been idle.
+
+        Args:
+            api_id: the API's id.
+        """
+        for connection in list(self._sockets):
+            if connection.api_id == api_id:
+                connection.hang_up(*GOING_AWAY)
+
     async def stop(self) -> None:
         """Close all connections, without ``$disconnect``, and end everything that runs.
 

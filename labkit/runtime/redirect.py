@@ -34,6 +34,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
@@ -49,6 +50,7 @@ _connections = threading.local()
 _open: weakref.WeakSet[_Connection] = weakref.WeakSet()
 _originals: dict[str, Callable[..., Any]] = {}
 _finder: _PatchOnImport | None = None
+_acting: tuple[str, str, str] | None = None
 
 
 def install(endpoint: str) -> None:
@@ -86,6 +88,27 @@ def uninstall() -> None:
 def target() -> str | None:
     """The endpoint that AWS calls are sent to, or ``None``."""
     return f"http://{_target[0]}:{_target[1]}" if _target else None
+
+
+@contextmanager
+def acting_as(access_key: str, secret_key: str, session_token: str) -> Iterator[None]:
+    """Sign all AWS calls of this process with these credentials within the block.
+
+    This holds for clients of any age and in every thread: what runs within the block acts in the
+    credentials' account.
+
+    Args:
+        access_key: access key id.
+        secret_key: secret access key.
+        session_token: session token.
+    """
+    global _acting
+    before = _acting
+    _acting = (access_key, secret_key, session_token)
+    try:
+        yield
+    finally:
+        _acting = before
 
 
 # -- where a request goes ------------------------------------------------------------------------
@@ -182,6 +205,10 @@ class _Connection:
             if part is not None:
                 part.close()
         self._answers = self._socket = None
+
+    def __del__(self) -> None:
+        # The thread that it belonged to has ended.
+        self.close()
 
 
 def exchange(
@@ -293,7 +320,8 @@ def _patch_httpsession(module: ModuleType) -> None:
 
 
 def _local_credentials() -> Any:
-    return importlib.import_module("botocore.credentials").Credentials(ACCESS_KEY, SECRET_KEY)
+    made = importlib.import_module("botocore.credentials").Credentials
+    return made(*(_acting or (ACCESS_KEY, SECRET_KEY)))
 
 
 def _patch_session(module: ModuleType) -> None:
@@ -320,7 +348,7 @@ def _patch_signers(module: ModuleType) -> None:
         **kwargs: Any,
     ) -> Any:
         held = request_credentials or self._credentials
-        if _target is not None and (held is None or isinstance(held, refreshable)):
+        if _target is not None and (_acting or held is None or isinstance(held, refreshable)):
             request_credentials = _local_credentials()
         return original(
             self, signing_name, region_name, signature_version, request_credentials, **kwargs

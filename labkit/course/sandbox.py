@@ -1,0 +1,5 @@
+"""An AWS account of a check's own."""
+
+
+class Sandbox:
+    """An account."""
