@@ -14,7 +14,8 @@ Python gets as far as the sentence that says which one is needed.
 How a start knows what to do: a *stamp* in ``.venv``, written last, holds a digest of all that the
 set-up depends on.  Stamp right: nothing to do.  Stamp different: the pins changed, and pip brings
 the environment up to date.  No stamp: a set-up was interrupted or never began, and the
-environment is made anew.
+environment is made anew; so it is where the folder was moved or its Python is another now, because
+its scripts name both.
 """
 
 import hashlib
@@ -91,6 +92,10 @@ FAILURES = (
         "python3-venv`) and start again",
     ),
     (
+        r"No module named '?pip\b",
+        "the virtual environment in {root} is broken: delete the folder .venv and start again",
+    ),
+    (
         r"DO NOT MATCH THE HASHES",
         "a package is not the one that was pinned, so it was not installed: update your clone of "
         "the lab (`git pull`), or ask who runs your package index, and start again",
@@ -151,12 +156,13 @@ def run(command: Sequence[str], on_line: Callable[[str], None], inherit: Sequenc
     return Result(process.returncode, "".join(tail))
 
 
-def cure(output: str, root: Path) -> str:
+def cure(output: str, root: Path, log: Optional[Path] = None) -> str:
     """Say in one sentence why a set-up failed, and what to do about it.
 
     Args:
         output: what the failed command printed, or the text of an ``OSError``.
         root: the folder of the lab.
+        log: the file that holds all of the output, if there is one.
     """
     for pattern, sentence in FAILURES:
         if re.search(pattern, output):
@@ -166,9 +172,10 @@ def cure(output: str, root: Path) -> str:
     reason = next(
         (line for line in reversed(lines) if "rror" in line), (lines or ["no output"])[-1]
     )
+    more = f" (all of it is in {log})" if log else ""
     return (
-        f"The set-up stopped: {reason.strip()} (all of it is in {root / '.venv' / 'set-up.log'}): "
-        "start again, and if that does not help, delete the folder .venv first."
+        f"The set-up stopped: {reason.strip()}{more}: "
+        "start again, and if that does not help, delete .venv first."
     )
 
 
@@ -216,22 +223,42 @@ def say(text: str) -> None:
 
 
 class Environment:
-    """The virtual environment beside ``lab.py``."""
+    """The virtual environment beside ``lab.py``.
 
-    def __init__(self, root: Path = ROOT, run: Run = run) -> None:
+    Args:
+        root: the folder of the lab.
+        run: runs a command of the set-up.
+        free: how many bytes are free on a folder's disk.
+    """
+
+    def __init__(
+        self,
+        root: Path = ROOT,
+        run: Run = run,
+        free: Callable[[Path], int] = lambda root: shutil.disk_usage(str(root)).free,
+    ) -> None:
         self.root = root
         self.folder = root / ".venv"
         self.scripts = self.folder / ("Scripts" if os.name == "nt" else "bin")
         self.python = self.scripts / ("python.exe" if os.name == "nt" else "python")
         self.stamp = self.folder / "lab-stamp.json"
         self._run = run
+        self._free = free
 
     def digest(self, extent: str) -> str:
-        """A digest of all that a set-up depends on: the pins, the package's data, the place."""
-        digest = hashlib.sha256(str(self.root).encode())
+        """A digest of all that a set-up depends on: the pins, and the package's own data."""
+        digest = hashlib.sha256()
         for name in (PINS[extent], "pyproject.toml"):
             digest.update((self.root / name).read_bytes())
         return digest.hexdigest()
+
+    def place(self) -> List[str]:
+        """What the environment's scripts name: the lab's folder, and which Python it is.
+
+        Of Python only the file's own name, ``python3.12``: a new patch release changes the folders
+        above it on some systems, and nothing that matters here.
+        """
+        return [str(self.root), self.python.resolve().name]
 
     def state(self, extent: str) -> str:
         """Tell "ready", "outdated" (pip can bring it up to date) or "absent" (to be made anew)."""
@@ -239,8 +266,8 @@ class Environment:
             stamp = json.loads(self.stamp.read_text())
             site = self.folder / stamp["site"]
             written = site.stat().st_mtime_ns
-            if not self.python.exists():
-                return "absent"  # Python itself was upgraded or removed
+            if stamp["place"] != self.place() or not self.python.exists():
+                return "absent"  # the folder was moved, or Python upgraded or removed
             if written != stamp["written"]:
                 # Something was installed or removed here by hand.
                 if not complete(site):
@@ -276,7 +303,7 @@ class Environment:
 
     def _set_up(self, extent: str, state: str, inherit: Sequence[int]) -> None:
         began = time.monotonic()
-        free = shutil.disk_usage(self.root).free
+        free = self._free(self.root)
         if free < DISK_NEEDED // (1 if state == "absent" else 4):
             raise Problem(cure(f"not enough space: {free} bytes free", self.root))
         old = self.stamp.read_bytes() if state == "outdated" else None
@@ -309,6 +336,7 @@ class Environment:
             {
                 "extent": extent,
                 "digest": self.digest(extent),
+                "place": self.place(),
                 "site": site,
                 "written": (self.folder / site).stat().st_mtime_ns,
             }
@@ -326,7 +354,8 @@ class Environment:
         options = ["--no-deps", "--no-user", "--no-input", "--disable-pip-version-check"]
         options += ["--progress-bar=off", "--no-warn-script-location"]
         command = [str(self.python), "-I", "-m", "pip", "install", *options, *arguments]
-        self._step(command, inherit, progress)
+        with self.runnable():
+            self._step(command, inherit, progress)
 
     def _step(
         self,
@@ -336,11 +365,12 @@ class Environment:
     ) -> None:
         result = self._run(command, progress or (lambda line: None), inherit)
         if result.code != 0:
+            log = self.folder / "set-up.log"
             try:
-                (self.folder / "set-up.log").write_text(result.output, encoding="utf-8")
+                log.write_text(result.output, encoding="utf-8")
             except OSError:
-                pass
-            raise Problem(cure(result.output, self.root))
+                raise Problem(cure(result.output, self.root)) from None
+            raise Problem(cure(result.output, self.root, log))
 
     def _write(self, stamp: Dict[str, object]) -> None:
         new = self.stamp.with_suffix(f".{os.getpid()}")
@@ -360,18 +390,34 @@ class Environment:
         return variables
 
     def become(self, arguments: Sequence[str]) -> NoReturn:
-        """Go on as the environment's Python; the user's folder stays the current one."""
+        """Go on as the environment's Python; the user's folder stays the current one.
+
+        Raises:
+            Problem: that Python cannot be run.
+        """
         # -P: a `json.py` in the user's folder must not be taken for the library's.
         command = [str(self.python), "-P", *arguments]
-        if os.name != "nt":
-            os.execve(command[0], command, self.variables())
-        # On Windows, exec would return to the prompt at once.
-        with subprocess.Popen(command, env=self.variables()) as process:
-            while True:
-                try:
-                    sys.exit(process.wait())
-                except KeyboardInterrupt:
-                    pass  # Ctrl-C went to the command too, which decides what it means
+        with self.runnable():
+            if os.name != "nt":
+                os.execve(command[0], command, self.variables())
+            # On Windows, exec would return to the prompt at once.
+            process = subprocess.Popen(command, env=self.variables())
+        while True:
+            try:
+                sys.exit(process.wait())
+            except KeyboardInterrupt:
+                pass  # Ctrl-C went to the command too, which decides what it means
+
+    @contextmanager
+    def runnable(self) -> Iterator[None]:
+        """Turn the error of a start of the environment's Python into a sentence with the cure."""
+        try:
+            yield
+        except OSError as error:
+            raise Problem(
+                f"The lab cannot start: {self.python} cannot be run ({error.strerror}): delete the "
+                "folder .venv and start again."
+            ) from error
 
 
 def complete(site: Path) -> bool:
@@ -450,14 +496,16 @@ def test(environment: Environment, arguments: Sequence[str]) -> int:
 def _show(environment: Environment, command: Sequence[str]) -> Result:
     """Run a check, show what it prints as it comes, and keep the end of it."""
     kept = b""
-    with subprocess.Popen(
-        [str(environment.python), *command],
-        cwd=str(environment.root),
-        env=environment.variables(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    ) as process:
+    with environment.runnable():
+        started = subprocess.Popen(
+            [str(environment.python), *command],
+            cwd=str(environment.root),
+            env=environment.variables(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+    with started as process:
         assert process.stdout is not None
         descriptor = process.stdout.fileno()
         for chunk in iter(lambda: os.read(descriptor, 65536), b""):
