@@ -57,6 +57,7 @@ class Machine:
         if step == self.interrupted:
             raise KeyboardInterrupt
         if step in self.fails:
+            on_line(self.fails[step].partition("\n")[0])
             return Result(1, self.fails[step])
         getattr(self, {"venv": "make", "-r": "fill", "--editable": "add"}[step])(on_line)
         return Result(0, "")
@@ -159,6 +160,15 @@ def test_an_update_that_cannot_begin_keeps_what_there_was(machine: Machine) -> N
     assert "cannot be reached" in machine.problem()
     machine.fails.clear()
     assert machine.start() == ["-r", "--editable"]
+
+
+def test_an_update_that_broke_off_is_made_anew(machine: Machine) -> None:
+    machine.start()
+    (machine.environment.root / "requirements" / "lab.txt").write_text("thing==2.0\n")
+    machine.fails["-r"] = "Installing collected packages: thing\n[Errno 28] No space left on device"
+    assert "the disk is full" in machine.problem()
+    machine.fails.clear()
+    assert machine.start() == ALL
 
 
 def test_packages_that_were_added_by_hand_stay(machine: Machine) -> None:
@@ -588,5 +598,7 @@ def test_a_package_that_is_not_the_pinned_one_is_not_installed(miniature: Miniat
     assert run.returncode == 1
     assert "not the one that was pinned" in run.stderr.splitlines()[-1]
     assert "Traceback" not in run.stderr
+    (miniature.root / "requirements" / "lab.txt").write_text("thing==3.0\n")
+    assert miniature.start("demo").returncode == 1, "a pin without a hash is no pin"
     miniature.pin("3.0")
     assert told(miniature.start("demo"))["thing"] == "3.0"
