@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.errors import EnvironmentProblem, HandlerProblem
-from labkit.jupyter import project_root
+from labkit.jupyter import project_root, work_folder
 
 _TAKEN = frozenset(sys.stdlib_module_names) | {"boto3", "botocore", "bootstrap", "labkit"}
 """Modules that a file of the same name would hide from every import in the function."""
@@ -108,11 +108,7 @@ def handlers_folder(root: Callable[[], Path] = project_root) -> Path:
     Args:
         root: finds the lab's folder, or raises ``EnvironmentProblem``.
     """
-    try:
-        return root() / "work" / "handlers"
-    except EnvironmentProblem:
-        caches = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-        return (Path(caches) if caches else Path.home() / ".cache") / "labkit" / "handlers"
+    return work_folder(root) / "handlers"
 
 
 def _name(line: str) -> str:

@@ -89,6 +89,11 @@ class Lab:
             return cls._running
 
     @classmethod
+    def current(cls) -> Lab | None:
+        """The lab that runs, or ``None``."""
+        return cls._running
+
+    @classmethod
     def _stop_at_exit(cls) -> None:
         """Stop before the interpreter takes its threads away, which ``atexit`` is too late for."""
         if not cls._registered:

@@ -1,5 +1,26 @@
 """The course: what a student's notebook calls, and the lessons.
 
-Read ``exercise`` (what an exercise is), then ``verdict`` (what a check says), and any lesson's
-``exercises.md`` beside its ``checks.py``.
+    from labkit.course import check, progress
+
+Read ``exercise`` (what an exercise is), then ``verdict`` (what a check says), ``sandbox`` (where a
+check tries out what the student wrote), and any lesson's ``exercises.md`` beside its ``checks.py``.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__all__ = ["check", "progress"]
+
+if TYPE_CHECKING:
+    from labkit.course.checking import check
+    from labkit.course.progress import progress
+
+_HOMES = {"check": "checking", "progress": "progress"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'labkit.course' has no attribute {name!r}")
+    return getattr(import_module(f"labkit.course.{_HOMES[name]}"), name)

@@ -208,7 +208,7 @@ def exercise(
     problems.unless(NUMBER.fullmatch(number), "its number must look like '1.3'")
     problems.unless(1 <= difficulty <= 5, "difficulty must be from 1 to 5")
     problems.unless(minutes > 0, "minutes must be more than 0")
-    problems.unless(len(hints) == 3 and all(hints), "it must have three hints")
+    problems.unless(all(hints), "none of its three hints may be empty")
     problems.unless(len(set(diagnoses)) >= 3, "it must have at least three diagnoses")
     for code in diagnoses:
         problems.unless(re.fullmatch(r"[A-Z][A-Z0-9_]+", code), f"{code!r} must be CAPITALS")

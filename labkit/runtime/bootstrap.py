@@ -36,6 +36,7 @@ Handler = Callable[[Any, "Context"], Any]
 API = "/2018-06-01/runtime"
 NEXT = f"GET {API}/invocation/next HTTP/1.1\r\nHost: runtime\r\n\r\n".encode()
 NO_BREAK_SPACE = "\u00a0"
+AWS_TASK_ROOT = "/var/task"
 ESCAPED_UNICODE = frozenset(
     {"AWS_Lambda_python3.9", "AWS_Lambda_python3.10", "AWS_Lambda_python3.11"}
 )
@@ -272,12 +273,19 @@ def describe(error: BaseException, request_id: str = "") -> dict[str, Any]:
 
 
 def own_frames(trace: TracebackType | None) -> list[str]:
-    """Formatted frames, from the first one that is not this file's."""
+    """Formatted frames, from the first one that is not this file's.
+
+    The package lies in a folder of this machine; what is shown is where it lies on AWS.
+    """
     frames = traceback.extract_tb(trace)
     first = 0
     while first < len(frames) and _is_runtime(frames[first].filename):
         first += 1
-    return traceback.format_list(frames[first:])
+    here = os.path.join(os.environ.get("LAMBDA_TASK_ROOT", AWS_TASK_ROOT), "")
+    return [
+        text.replace(f'File "{here}', f'File "{AWS_TASK_ROOT}/', 1)
+        for text in traceback.format_list(frames[first:])
+    ]
 
 
 def _is_runtime(filename: str) -> bool:

@@ -250,8 +250,11 @@ async def test_exception_is_answered_with_the_functions_own_stack(account: Any) 
     assert error["errorType"] == "OutOfStock"
     assert error["requestId"] == result.request_id
     assert len(error["stackTrace"]) == 2
-    assert re.search(r'app\.py", line 9, in handler\n    reserve\("tea"\)', error["stackTrace"][0])
-    assert 'app.py", line 6, in reserve' in error["stackTrace"][1]
+    assert re.match(
+        r'  File "/var/task/app\.py", line 9, in handler\n    reserve\("tea"\)',
+        error["stackTrace"][0],
+    )
+    assert error["stackTrace"][1].startswith('  File "/var/task/app.py", line 6, in reserve\n')
     (line,) = account.lines(name)
     assert line.startswith("[ERROR] OutOfStock: no tea\nTraceback (most recent call last):\n")
 

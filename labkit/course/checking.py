@@ -1,0 +1,168 @@
+"""``check``: try out a student's answer and say what it does."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import linecache
+import os
+import re
+import sysconfig
+import textwrap
+import traceback
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from labkit.course import catalogue
+from labkit.course.exercise import Attempt, CourseError, Exercise
+from labkit.course.journal import Journal
+from labkit.course.sandbox import Sandbox
+from labkit.course.verdict import NotYet
+from labkit.errors import LabNotRunning
+from labkit.jupyter import work_folder
+from labkit.lab import Lab
+
+SEED = "LABKIT_SEED"
+"""Environment variable that makes checks use the same data each time."""
+
+
+def check(number: str, *answer: Any) -> None:
+    """Check an exercise.
+
+    Args:
+        number: the exercise's number, such as ``"1.3"``.
+        answer: what the exercise asks for: a function, a handler's file, a text, a choice.
+
+    Raises:
+        NotYet: the answer is not right yet; it says why and what to do next.
+        LabNotRunning: the lab does not run.
+        CourseError: there is no such exercise.
+    """
+    exercise = catalogue.exercise(number)
+    verdict = judge(exercise, *answer)
+    journal = Journal(work_folder())
+    if verdict is not None:
+        journal.add(exercise.number, "not yet", diagnosis=verdict.diagnosis)
+        raise verdict
+    journal.add(exercise.number, "solved", answer=_text(answer[0]) if answer else "")
+    print(f"Exercise {exercise.number} {exercise.title}: solved")
+    if exercise.solved:
+        print(textwrap.fill(exercise.solved, 88, initial_indent="  ", subsequent_indent="  "))
+
+
+def judge(exercise: Exercise, *answer: Any, seed: int | None = None) -> NotYet | None:
+    """Run an exercise's check; nothing is written down.
+
+    Args:
+        exercise: the exercise.
+        answer: what the student gave.
+        seed: of the check's data; a fresh one if ``None``.
+
+    Returns:
+        What is not right yet, or ``None`` if the answer is right.
+    """
+    lab = Lab.current()
+    if lab is None:
+        raise LabNotRunning(
+            "The lab does not run, so nothing can be checked. Run the notebook's first cell "
+            "(Lab.start()), then this one again."
+        )
+    if seed is None:
+        chosen = os.environ.get(SEED)
+        seed = int(chosen) if chosen else int.from_bytes(os.urandom(6), "big")
+    opened: list[Sandbox] = []
+
+    def sandbox() -> Sandbox:
+        opened.append(Sandbox(lab, seed + len(opened)))
+        return opened[-1]
+
+    attempt = Attempt(exercise, sandbox, seed)
+    if any(map(_is_empty, answer)):
+        return attempt.not_yet(
+            "NOTHING_YET", did="your answer still has a gap: ...", expected="an answer of yours"
+        )
+    try:
+        exercise.check(attempt, *answer)
+    except NotYet as verdict:
+        crashes = [crash for each in opened for crash in each.crashes]
+        if crashes and not verdict.frames:
+            last = crashes[-1]
+            verdict.frames = (f"From the log of your function {last.function}:", *last.lines, "")
+        return verdict
+    except (CourseError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        frames = _own_frames(error.__traceback__)
+        if not frames and not isinstance(error, TypeError):
+            raise
+        if not frames:  # a call with other arguments than the function takes
+            where = traceback.extract_tb(error.__traceback__)[-1].filename
+            if not where.endswith("checks.py"):
+                raise
+        return attempt.not_yet(
+            "YOUR_CODE_RAISED",
+            did=f"{type(error).__name__}: {error}",
+            expected="no error",
+            frames=(*frames, f"{type(error).__name__}: {error}", ""),
+        )
+    return None
+
+
+# -- the student's own code ----------------------------------------------------------------------
+
+_LAB = str(Path(__file__).resolve().parent.parent)
+_LIBRARIES = tuple(str(Path(path).resolve()) for path in {*sysconfig.get_paths().values()} if path)
+
+
+def _own_frames(trace: TracebackType | None) -> tuple[str, ...]:
+    """The frames of a traceback that are the student's own, as Python shows them."""
+    own = [
+        frame
+        for frame in traceback.extract_tb(trace)
+        if not frame.filename.startswith((_LAB, *_LIBRARIES, "<frozen"))
+    ]
+    lines = [
+        line
+        for frame in own
+        for line in (
+            f"{_shown(frame.filename)}, line {frame.lineno}, in {frame.name}",
+            f"    {frame.line}",
+        )
+    ]
+    return ("In your code:", *lines) if lines else ()
+
+
+def _shown(filename: str) -> str:
+    return "this notebook" if "ipykernel" in filename or filename.startswith("<") else filename
+
+
+def _is_empty(answer: Any) -> bool:
+    """Whether an answer is still the stub: it has a statement or a value ``...`` in it, or ``"?"``."""
+    if answer is None or answer is ...:
+        return True
+    text = _text(answer)
+    if isinstance(answer, str):
+        return not text.strip() or '"?"' in text or text.strip() == "?"
+    if not (callable(answer) or isinstance(answer, Path)):
+        return isinstance(answer, list | tuple) and any(part is ... for part in answer)
+    try:
+        tree = ast.parse(textwrap.dedent(re.sub(r"\A%%handler", "# %%handler", text)))
+    except SyntaxError:
+        return False
+    return any(isinstance(node, ast.Constant) and node.value is ... for node in ast.walk(tree))
+
+
+def _text(answer: Any) -> str:
+    """The text of an answer: a function's source, a file's content, a text; else an empty string."""
+    if isinstance(answer, str):
+        return answer
+    if isinstance(answer, Path):
+        return answer.read_text(encoding="utf-8")
+    if callable(answer):
+        try:
+            linecache.checkcache()
+            return inspect.getsource(answer)
+        except (OSError, TypeError):
+            return ""
+    return repr(answer) if isinstance(answer, list | tuple | int | float) else ""

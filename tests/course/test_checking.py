@@ -1,0 +1,243 @@
+"""A check tries the answer out, says what it does, and keeps what the student has done."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from labkit.course.checking import judge
+from labkit.course.exercise import Attempt, CourseError, Diagnosis, Kind, exercise
+from labkit.course.journal import Journal
+from labkit.course.progress import table
+from labkit.course.sandbox import Refused
+from labkit.lab import Lab, running
+
+HANDLER = """
+import json, os, boto3
+
+table = boto3.client("dynamodb")
+
+def handler(event, context):
+    context_ = event["requestContext"]
+    if context_["eventType"] == "CONNECT":
+        if "name" not in event.get("queryStringParameters", {}):
+            return {"statusCode": 401}
+        table.put_item(TableName=os.environ["TABLE"], Item={
+            "connectionId": {"S": context_["connectionId"]},
+            "name": {"S": event["queryStringParameters"]["name"]},
+        })
+        return {"statusCode": 200}
+    return {"statusCode": 200, "body": "echo " + json.loads(event["body"])["text"]}
+"""
+
+
+@exercise(
+    "1.1",
+    "Remember and echo",
+    kind=Kind.FILL_IN,
+    difficulty=1,
+    minutes=1,
+    hints=("a", "b", "c"),
+    diagnoses={
+        "FORGETS": "write the connection down",
+        "OPEN_TO_ALL": "refuse who has no name",
+        "SILENT": Diagnosis("return a body", hints=("own",)),
+    },
+    solved="Now you know.",
+)
+def remembers(attempt: Attempt, handler: Path) -> None:
+    with attempt.sandbox() as aws:
+        table = aws.table("connections", key="connectionId")
+        function = aws.function("echo", handler, environment={"TABLE": table})
+        url = aws.websocket_api({"$connect": function, "$default": function}, answers=["$default"])
+        try:
+            aws.connect(url)
+        except Refused as refused:
+            status = refused.status
+        else:
+            status = 101
+        if status != 401:
+            raise attempt.not_yet("OPEN_TO_ALL", did="let a stranger in", expected="a refusal")
+        ada = aws.connect(f"{url}?name=ada")
+        if aws.items(table) != [{"connectionId": ada.id, "name": "ada"}]:
+            raise attempt.not_yet("FORGETS", did="wrote nothing", expected="one item")
+        ada.send({"text": "hi"})
+        aws.settle()
+        if ada.frames != ["echo hi"]:
+            raise attempt.not_yet("SILENT", did=f"sent {ada.frames}", expected="['echo hi']")
+
+
+@exercise(
+    "1.2",
+    "Double",
+    kind=Kind.FILL_IN,
+    difficulty=1,
+    minutes=1,
+    needs=("1.1",),
+    hints=("a", "b", "c"),
+    diagnoses={"ONE": "one", "TWO": "two", "THREE": "three"},
+)
+def doubles(attempt: Attempt, double: object) -> None:
+    assert callable(double)
+    if double(4) != 8:
+        raise attempt.not_yet("ONE", did=f"double(4) gave {double(4)}", expected="8")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lab():
+    with running() as lab:
+        yield lab
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "echo.py"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_right_answer_passes_and_nothing_of_the_attempt_stays(tmp_path: Path, lab: Lab) -> None:
+    assert judge(remembers, written(tmp_path, HANDLER)) is None
+    import boto3
+
+    assert boto3.client("dynamodb", region_name="us-east-1").list_tables()["TableNames"] == []
+
+
+STRANGERS = 'return {"statusCode": 401}'
+ECHO = '"body": "echo " + json.loads(event["body"])["text"]'
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "diagnosis"),
+    [
+        (STRANGERS, 'return {"statusCode": 200}', "OPEN_TO_ALL"),
+        ("table.put_item(", "dict(", "FORGETS"),
+        (ECHO, '"text": "echo"', "SILENT"),
+    ],
+)
+def test_a_wrong_answer_gets_its_diagnosis(
+    tmp_path: Path, before: str, after: str, diagnosis: str
+) -> None:
+    assert HANDLER.count(before) == 1
+    verdict = judge(remembers, written(tmp_path, HANDLER.replace(before, after)))
+    assert verdict is not None
+    assert verdict.diagnosis == diagnosis
+
+
+def test_a_handler_that_raises_shows_its_log_with_the_verdict(tmp_path: Path) -> None:
+    text = HANDLER.replace('json.loads(event["body"])["text"]', 'event["text"]')
+    verdict = judge(remembers, written(tmp_path, text))
+    assert verdict is not None
+    assert verdict.diagnosis == "SILENT"
+    shown = "\n".join(verdict._render_traceback_())
+    assert "[ERROR] KeyError: 'text'" in shown
+    assert 'File "/var/task/echo.py", line 16, in handler' in shown
+
+
+def test_an_error_in_the_students_code_shows_the_students_frames_alone() -> None:
+    space: dict[str, object] = {}
+    source = "def double(x):\n    return x + None\n"
+    exec(compile(source, "<ipython-input-1>", "exec"), space)
+    verdict = judge(doubles, space["double"])
+    assert verdict is not None
+    assert verdict.diagnosis == "YOUR_CODE_RAISED"
+    shown = "\n".join(verdict._render_traceback_())
+    assert "this notebook, line 2, in double" in shown
+    assert "test_checking" not in shown
+    assert "judge" not in shown
+    assert "TypeError: unsupported operand" in shown
+
+
+def test_a_stub_is_nothing_yet() -> None:
+    def double(x: int) -> int: ...
+
+    for gap in (double, None, ..., '{"Next": "?"}', ""):
+        verdict = judge(doubles, gap)
+        assert verdict is not None
+        assert verdict.diagnosis == "NOTHING_YET"
+
+
+def test_a_verdict_reads_in_a_few_lines() -> None:
+    verdict = judge(doubles, lambda x: x)
+    assert str(verdict).splitlines() == [
+        "Exercise 1.2 Double: not yet                                  [ONE]",
+        "  Did:      double(4) gave 4",
+        "  Expected: 8",
+        "  Next:     one",
+        '  hint("1.2") helps',
+    ]
+
+
+def test_a_box_that_is_malformed_is_refused_with_all_its_faults() -> None:
+    with pytest.raises(CourseError) as refused:
+        exercise(
+            "2.1",
+            "Bad",
+            kind=Kind.MAKE,
+            difficulty=7,
+            minutes=0,
+            hints=("a", "", "c"),
+            diagnoses={"ONE": "one"},
+        )
+    for fault in ("difficulty", "minutes", "hints", "three diagnoses"):
+        assert fault in str(refused.value)
+    with pytest.raises(CourseError, match=r"needs 2\.1, which does not come before"):
+        exercise(
+            "2.1",
+            "Bad",
+            kind=Kind.MAKE,
+            difficulty=1,
+            minutes=1,
+            needs=("2.1",),
+            hints=("a", "b", "c"),
+            diagnoses={"ONE": "one", "TWO": "two", "THREE": "three"},
+        )
+
+
+def test_an_unknown_diagnosis_is_the_courses_fault() -> None:
+    with pytest.raises(CourseError, match="no diagnosis 'NINE'"):
+        doubles.diagnosis("NINE")
+
+
+# -- the journal ---------------------------------------------------------------------------------
+
+
+def test_a_line_that_was_cut_off_costs_no_other(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "work")
+    journal.add("1.1", "solved", answer="x = 1")
+    path = tmp_path / "work" / "progress.jsonl"
+    path.write_bytes(path.read_bytes() + b'{"at": "2030", "exer')
+    journal.add("1.2", "not yet", diagnosis="ONE")
+    standings = journal.standings()
+    assert standings["1.1"].answer == "x = 1"
+    assert (standings["1.2"].attempts, standings["1.2"].diagnosis) == (1, "ONE")
+
+
+def test_hints_begin_anew_with_another_diagnosis(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    for what, data in [
+        ("not yet", {"diagnosis": "ONE"}),
+        ("hint", {}),
+        ("hint", {}),
+        ("not yet", {"diagnosis": "ONE"}),
+    ]:
+        journal.add("1.1", what, **data)
+    assert (journal.standing("1.1").hints, journal.standing("1.1").taken) == (2, 2)
+    journal.add("1.1", "not yet", diagnosis="TWO")
+    assert (journal.standing("1.1").hints, journal.standing("1.1").taken) == (0, 2)
+
+
+def test_progress_says_where_to_go_on(tmp_path: Path) -> None:
+    from labkit.course.catalogue import Lesson
+
+    journal = Journal(tmp_path)
+    journal.add("1.1", "hint", level=1)
+    journal.add("1.1", "solved", answer="")
+    lessons = [Lesson(1, "websocket_api", tmp_path, (remembers, doubles))]
+    assert table(lessons, journal.standings()).splitlines() == [
+        "01_websocket_api: 1 of 2 solved",
+        "  1.1   solved    Remember and echo (1 hint)",
+        "  1.2   –         Double",
+        "1 of 2 exercises solved.",
+        "Go on with 1.2 Double.",
+    ]
+    assert json.loads((tmp_path / "progress.jsonl").read_text().splitlines()[0])["what"] == "hint"
