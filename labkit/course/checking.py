@@ -93,12 +93,13 @@ def judge(exercise: Exercise, *answer: Any, seed: int | None = None) -> NotYet |
     except (CourseError, KeyboardInterrupt):
         raise
     except Exception as error:
-        frames = _own_frames(error.__traceback__)
+        checks = inspect.getfile(exercise.check)
+        frames = _own_frames(error.__traceback__, checks)
         if not frames and not isinstance(error, TypeError):
             raise
         if not frames:  # a call with other arguments than the function takes
             where = traceback.extract_tb(error.__traceback__)[-1].filename
-            if not where.endswith("checks.py"):
+            if where != checks:
                 raise
         return attempt.not_yet(
             "YOUR_CODE_RAISED",
@@ -115,12 +116,12 @@ _LAB = str(Path(__file__).resolve().parent.parent)
 _LIBRARIES = tuple(str(Path(path).resolve()) for path in {*sysconfig.get_paths().values()} if path)
 
 
-def _own_frames(trace: TracebackType | None) -> tuple[str, ...]:
+def _own_frames(trace: TracebackType | None, checks: str) -> tuple[str, ...]:
     """The frames of a traceback that are the student's own, as Python shows them."""
     own = [
         frame
         for frame in traceback.extract_tb(trace)
-        if not frame.filename.startswith((_LAB, *_LIBRARIES, "<frozen"))
+        if not frame.filename.startswith((_LAB, checks, *_LIBRARIES, "<frozen"))
     ]
     lines = [
         line
