@@ -15,8 +15,10 @@ Kinds and what their data holds (all sizes in bytes, all durations in millisecon
 ``connection.opened``   ``api``, ``stage``, ``connection``
 ``frame.in``            ``connection``, ``size``, ``body`` (shortened)
 ``route.selected``      ``connection``, ``route``
+``message.handled``     ``connection``: nothing more will come of the message
 ``frame.out``           ``connection``, ``size``, ``body`` (shortened)
 ``connection.closed``   ``connection``, ``code``, ``reason``
+``disconnect.handled``  ``connection``: ``$disconnect`` has run, if there is one
 ``function.started``    ``function``, ``pid``: a new process, which makes the next invocation cold
 ``function.invoked``    ``function``, ``request``, ``cold``
 ``function.log``        ``function``, ``request``, ``line``

@@ -355,6 +355,7 @@ class WebSocketApis:
                 detail=traceback.format_exc(),
             )
             self._report(connection, INTERNAL_SERVER_ERROR, request_id, trace)
+        self._log.append("message.handled", trace, connection=connection.id)
         backlog = connection.backlog
         if backlog:
             self._start(self._handle(connection, *backlog.popleft()))
@@ -528,7 +529,9 @@ class WebSocketApis:
         """Run ``$disconnect`` for those who leave, one after the other."""
         try:
             while self._leaving:
-                await self._disconnect(*self._leaving.popleft())
+                connection, code, reason, trace = self._leaving.popleft()
+                await self._disconnect(connection, code, reason, trace)
+                self._log.append("disconnect.handled", trace, connection=connection.id)
         finally:
             self._farewells -= 1
 

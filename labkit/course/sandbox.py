@@ -24,6 +24,7 @@ import re
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -115,6 +116,8 @@ class Socket:
 
     Attributes:
         id: the connection's id at API Gateway.
+        sent: how many messages the client has sent.
+        closed: whether the client has ended it.
     """
 
     def __init__(self, connection: websocket.WebSocket, connection_id: str, log: Any) -> None:
@@ -122,9 +125,12 @@ class Socket:
         self._log = log
         self._frames: list[str] = []
         self.id = connection_id
+        self.sent = 0
+        self.closed = False
 
     def send(self, message: Any) -> None:
         """Send a message; what is no text becomes JSON."""
+        self.sent += 1
         self._connection.send(message if isinstance(message, str) else json.dumps(message))
 
     def receive(self, seconds: float = PATIENCE) -> Any:
@@ -153,10 +159,12 @@ class Socket:
 
     def close(self, code: int = 1000) -> None:
         """Close it from the client's side."""
+        self.closed = True
         self._connection.close(code)
 
     def drop(self) -> None:
         """Lose the network: the TCP connection ends without a close frame."""
+        self.closed = True
         self._connection.shutdown()  # type: ignore[no-untyped-call]
 
 
@@ -180,6 +188,7 @@ class Sandbox:
         self.region = os.environ.get("AWS_DEFAULT_REGION", DEFAULT_REGION)
         self._after = lab.log.last
         self._open = ExitStack()
+        self._sockets: list[Socket] = []
 
     def __enter__(self) -> Sandbox:
         keys = self.client("sts").assume_role(
@@ -365,7 +374,9 @@ class Sandbox:
         opened = self._lab.log.wait(
             lambda event: event.kind == "connection.opened", after=before, timeout=PATIENCE
         )
-        return Socket(connection, opened["connection"], self._events)
+        socket = Socket(connection, opened["connection"], self._events)
+        self._sockets.append(socket)
+        return socket
 
     def request(
         self, method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None
@@ -482,8 +493,17 @@ class Sandbox:
     def _unfinished(self) -> bool:
         """Whether an invocation, a message or an execution has begun and not ended."""
         running: set[object] = set()
+        expected = Counter({socket.id: socket.sent for socket in self._sockets})
+        closing = {socket.id for socket in self._sockets if socket.closed}
         for event in self._events():
             match event.kind:
+                case "message.handled":
+                    expected[event["connection"]] -= 1
+                case "connection.closed":
+                    expected[event["connection"]] = 0
+                    closing.add(event["connection"])
+                case "disconnect.handled":
+                    closing.discard(event["connection"])
                 case "function.invoked":
                     running.add(event["request"])
                 case "function.returned":
@@ -492,7 +512,7 @@ class Sandbox:
                     running.add(event["execution"])
                 case "execution.ended":
                     running.discard(event["execution"])
-        return bool(running)
+        return bool(running or closing) or any(count > 0 for count in expected.values())
 
     def calls(self, service: str, operation: str = "") -> list[Event]:
         """The AWS calls that were made in this account, by code of any kind.
