@@ -149,6 +149,8 @@ async def test_character_may_be_split_between_frames(raw: Any) -> None:
         bytes([CLOSE, 0x80, 0, 0, 0, 0]),  # a control frame in pieces
         Frame(CLOSE, struct.pack("!H", 999)).serialize(mask=True),  # a close code out of range
     ],
+    # A mask is random, and so would be ids made of the frames.
+    ids=["not masked", "continues nothing", "opcode", "reserved bit", "in pieces", "close code"],
 )
 async def test_malformed_frame_closes_with_1002(raw: Any, frame: bytes) -> None:
     raw.client.writer.write(frame)
