@@ -13,6 +13,7 @@ VERBS = {
     "lab": ("labkit.jupyter", "open JupyterLab at the first notebook"),
     "demo": ("labkit.demo", "run the whole pattern once and show what happens"),
     "serve": ("labkit.serve", "run the local cloud in a process of its own"),
+    "build": ("labkit.course.build", "build the notebooks of the lessons' sources"),
     "doctor": ("labkit.doctor", "say what is wrong with this environment, and the cure"),
 }
 """Each verb: the module whose ``main(arguments)`` runs it, and what it does."""

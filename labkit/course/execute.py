@@ -1,0 +1,143 @@
+"""Run a notebook's cells in a fresh kernel, and keep of their outputs what is the same in each run."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+from nbval.kernel import CURRENT_ENV_KERNEL_NAME, NbvalKernelspecManager
+from nbval.plugin import coalesce_streams
+
+from labkit.course.exercise import CourseError
+from labkit.course.substitutions import SUBSTITUTIONS, Substitution, places, substitute
+from labkit.jupyter import WORK_VARIABLE
+from labkit.lab import ENDPOINT_VARIABLE
+
+MEASURED = "nbval-ignore-output"
+"""The tag of cells whose output is measured or live, so that no two runs agree."""
+
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def execute(
+    notebook: NotebookNode, folder: Path, name: str, *, seconds: float = 60
+) -> NotebookNode:
+    """Run a notebook from top to bottom.
+
+    Args:
+        notebook: what is run; it stays as it is.
+        folder: the working folder, which is where the notebook will lie.
+        name: names the notebook in messages.
+        seconds: for one cell.
+
+    Returns:
+        A copy with execution counts and the outputs as they are stored: see :func:`stored`.
+
+    Raises:
+        CourseError: a cell raised without the tag ``raises-exception``, did not end in time, or ended
+            its kernel.
+    """
+    run = copy.deepcopy(notebook)
+    # The kernel that nbval compares with: this very Python, whatever "python3" is for the user.
+    kernels = AsyncKernelManager(
+        kernel_name=CURRENT_ENV_KERNEL_NAME, kernel_spec_manager=NbvalKernelspecManager()
+    )
+    client = NotebookClient(
+        run,
+        km=kernels,
+        timeout=seconds,
+        record_timing=False,
+        store_widget_state=False,
+        resources={"metadata": {"path": str(folder)}},
+    )
+    metadata = copy.deepcopy(run.metadata)
+    with tempfile.TemporaryDirectory(prefix="labkit-") as work:
+        try:
+            asyncio.run(
+                client.async_execute(
+                    env=environment(Path(work)), stderr=subprocess.DEVNULL, cleanup_kc=True
+                )
+            )
+        except CellExecutionError as error:
+            raise CourseError(
+                f"{name}: a cell raised {error.ename}. Mend it, or tag it raises-exception if it is "
+                f"meant to.\n{_without_colours(str(error))}"
+            ) from None
+        except (CellTimeoutError, DeadKernelError) as error:
+            raise CourseError(
+                f"{name}: {_without_colours(str(error)).strip()}\nMake the cell end within "
+                f"{seconds} seconds, and leave its kernel running."
+            ) from None
+    run.metadata = metadata  # nbclient adds the version of Python
+    substitutions = (*places(folder.parent), *SUBSTITUTIONS)
+    for cell in run.cells:
+        if cell.cell_type == "code":
+            measured = MEASURED in cell.metadata.get("tags", ())
+            cell.outputs = [] if measured else stored(cell.outputs, substitutions)
+    return run
+
+
+def environment(work: Path) -> dict[str, str]:
+    """The environment of a kernel whose notebook starts from nothing.
+
+    Args:
+        work: stands for the student's work folder.
+    """
+    inherited = {name: value for name, value in os.environ.items() if name != ENDPOINT_VARIABLE}
+    return {**inherited, WORK_VARIABLE: str(work)}
+
+
+def stored(
+    outputs: Iterable[NotebookNode], substitutions: Iterable[Substitution]
+) -> list[NotebookNode]:
+    """A cell's outputs as a notebook stores them.
+
+    Streams of one name are one, as nbval compares them; views of widgets are left out, and their
+    text stays; what differs from run to run is replaced.
+
+    Args:
+        outputs: as the kernel sent them; they stay as they are.
+        substitutions: in their order.
+    """
+    substitutions = tuple(substitutions)
+    kept = []
+    for output in coalesce_streams([copy.deepcopy(output) for output in outputs]):
+        if "data" in output:
+            output.data.pop(_WIDGET, None)
+            if not output.data:
+                continue
+        for member in ("data", "text", "evalue", "traceback"):
+            if member in output:
+                output[member] = _substituted(output[member], substitutions)
+        kept.append(output)
+    return kept
+
+
+def _substituted(value: Any, substitutions: tuple[Substitution, ...]) -> Any:
+    if isinstance(value, str):
+        return substitute(value, substitutions)
+    if isinstance(value, list):
+        return [_substituted(part, substitutions) for part in value]
+    if isinstance(value, dict):
+        return NotebookNode(
+            {
+                kind: part if kind.startswith("image/p") else _substituted(part, substitutions)
+                for kind, part in value.items()
+            }
+        )
+    return value
+
+
+def _without_colours(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
