@@ -15,9 +15,9 @@ __all__ = ["check", "progress"]
 
 if TYPE_CHECKING:
     from labkit.course.checking import check
-    from labkit.course.progress import progress
+    from labkit.course.standings import progress
 
-_HOMES = {"check": "checking", "progress": "progress"}
+_HOMES = {"check": "checking", "progress": "standings"}
 
 
 def __getattr__(name: str) -> Any:
