@@ -8,8 +8,8 @@ import pytest
 from labkit.course.checking import judge
 from labkit.course.exercise import Attempt, CourseError, Diagnosis, Kind, exercise
 from labkit.course.journal import Journal
-from labkit.course.standings import table
 from labkit.course.sandbox import Refused
+from labkit.course.standings import table
 from labkit.lab import Lab, running
 
 HANDLER = """

@@ -19,5 +19,5 @@ def test_no_module_hides_what_is_exported() -> None:
 
 
 def test_a_name_that_the_course_lacks_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="'labkit.course' has no attribute 'chekc'"):
+    with pytest.raises(AttributeError, match=r"'labkit\.course' has no attribute 'chekc'"):
         _ = labkit.course.chekc
