@@ -10,7 +10,9 @@ from labkit import __version__
 from labkit.errors import LabError
 
 VERBS = {
-    "lab": ("labkit.jupyter", "open JupyterLab at the first notebook"),
+    "lab": ("labkit.jupyterlab", "open JupyterLab at the first notebook"),
+    "check": ("labkit.course.validation", "say how each exercise of your notebook stands"),
+    "restore": ("labkit.course.restoring", "bring one exercise back to its stub"),
     "demo": ("labkit.demo", "run the whole pattern once and show what happens"),
     "serve": ("labkit.serve", "run the local cloud in a process of its own"),
     "build": ("labkit.course.build", "build the notebooks of the lessons' sources"),

@@ -1,33 +1,14 @@
-"""``labkit lab``: JupyterLab, opened at the first notebook."""
+"""Where the notebooks lie, and a student's own work."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from labkit.errors import EnvironmentProblem
 
 FIRST = Path("notebooks") / "00_start_here.ipynb"
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Start JupyterLab in the project's folder and wait for it.
-
-    Args:
-        arguments: passed on to JupyterLab, such as ``--no-browser``.
-
-    Raises:
-        EnvironmentProblem: the project's notebooks are not found.
-    """
-    root = project_root()
-    command = [sys.executable, "-m", "jupyterlab", str(FIRST), "--ip=127.0.0.1", *arguments]
-    try:
-        return subprocess.call(command, cwd=root)
-    except KeyboardInterrupt:
-        return 0
 
 
 def project_root() -> Path:

@@ -16,7 +16,6 @@ Without nbval's options it does nothing, and nothing is imported.
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
@@ -31,7 +30,6 @@ CELL_SECONDS = 60.0
 """For one cell.  nbval's own limit is longer than anybody waits, and a dead kernel takes all of it."""
 
 _NBVALS_SECONDS = 2000
-_CHECK = re.compile(r"^\s*check\(\s*[\"'](?P<number>\d+\.\d+)[\"']", re.MULTILINE)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -80,8 +78,10 @@ def exercise_of(cell: Any, role: str) -> str | None:
     said = cell.metadata.get("labkit", {})
     if said:
         return str(said["exercise"]) if said.get("role") == role else None
-    found = _CHECK.search(cell.source) if role == "check" and cell.cell_type == "code" else None
-    return found["number"] if found else None
+    from labkit.course.source import calls_of_check
+
+    called = calls_of_check(cell.source) if role == "check" and cell.cell_type == "code" else []
+    return called[0] if called else None
 
 
 class Notebooks:

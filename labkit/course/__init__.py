@@ -11,13 +11,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["check", "progress"]
+__all__ = ["check", "progress", "restore"]
 
 if TYPE_CHECKING:
     from labkit.course.checking import check
+    from labkit.course.restoring import restore
     from labkit.course.standings import progress
 
-_HOMES = {"check": "checking", "progress": "standings"}
+_HOMES = {"check": "checking", "progress": "standings", "restore": "restoring"}
 
 
 def __getattr__(name: str) -> Any:

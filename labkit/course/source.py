@@ -74,7 +74,7 @@ class Cell:
     @property
     def checks(self) -> list[str]:
         """The numbers with which its code calls ``check``."""
-        return _CHECK.findall(self.source) if self.kind == "code" else []
+        return calls_of_check(self.source) if self.kind == "code" else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +168,11 @@ class Answer:
     code: str
     path: Path
     line: int
+
+
+def calls_of_check(code: str) -> list[str]:
+    """The numbers of exercises with which code calls ``check``."""
+    return _CHECK.findall(code)
 
 
 def place(path: Path, line: int) -> str:

@@ -1,0 +1,33 @@
+"""``labkit lab``: JupyterLab, opened at the first notebook."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from labkit.course.workbook import Workbook
+from labkit.errors import LabError
+from labkit.jupyter import FIRST, project_root, work_folder
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Copy what a student will work on, start JupyterLab in the project's folder and wait for it.
+
+    Args:
+        arguments: passed on to JupyterLab, such as ``--no-browser``.
+
+    Raises:
+        EnvironmentProblem: the project's notebooks are not found.
+    """
+    root = project_root()
+    try:
+        for line in Workbook(root / "exercises", work_folder()).copy():
+            print(line)
+    except LabError as error:
+        print(error, file=sys.stderr)  # the lessons can be read all the same
+    command = [sys.executable, "-m", "jupyterlab", str(FIRST), "--ip=127.0.0.1", *arguments]
+    try:
+        return subprocess.call(command, cwd=root)
+    except KeyboardInterrupt:
+        return 0
