@@ -18,7 +18,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from labkit.course import catalogue
+from labkit.course import catalogue, recording
 from labkit.course.catalogue import Lesson
 from labkit.course.execute import execute
 from labkit.course.exercise import CourseError
@@ -44,30 +44,75 @@ class Target:
         name: its path below the lab's folder, such as ``notebooks/01_websocket_api.ipynb``.
         notebook: its cells, not executed.
         executed: whether it is stored with its outputs.
+        recording: the file with what its measured cells show.
     """
 
     name: str
     notebook: NotebookNode
     executed: bool
+    recording: Path
 
-    def build(self, root: Path) -> str:
-        """The text of its file; executed first, if it is stored so.
+    def build(self, root: Path) -> Built:
+        """Execute it, if it is stored so.
+
+        Args:
+            root: the lab's folder.
 
         Raises:
             CourseError: a cell fails.
         """
-        if not self.executed:
-            return text(self.notebook)
-        path = root / self.name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return text(execute(self.notebook, path.parent, self.name))
+        begun = time.monotonic()
+        notebook = self.notebook
+        if self.executed:
+            path = root / self.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            notebook = execute(notebook, path.parent, self.name)
+        return Built(self, notebook, time.monotonic() - begun)
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A notebook that was built.
+
+    Attributes:
+        target: what was to be built.
+        notebook: with its outputs, of measured cells too.
+        seconds: how long it took.
+    """
+
+    target: Target
+    notebook: NotebookNode
+    seconds: float
+
+    def record(self) -> None:
+        """Write down what its measured cells show."""
+        path = self.target.recording
+        recorded = recording.record(path, self._folder, self.notebook)
+        if recorded:
+            write(path, recorded)
+        else:
+            path.unlink(missing_ok=True)
+
+    def text(self) -> str:
+        """The text of its file, with measured cells as they were recorded.
+
+        Raises:
+            CourseError: a measured cell is not recorded.
+        """
+        if self.target.executed:
+            recording.play(self.target.recording, self._folder, self.notebook, self.target.name)
+        return text(self.notebook)
+
+    @property
+    def _folder(self) -> str:
+        return self.target.name.partition("/")[0]
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command.
 
     Args:
-        arguments: ``[--check] [NN …]``.
+        arguments: ``[--check | --record] [NN …]``.
 
     Returns:
         The exit status: 1 if ``--check`` found a difference or a notebook could not be built.
@@ -75,15 +120,21 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="labkit build", description="Build the notebooks of the lessons' sources."
     )
-    parser.add_argument(
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
         "--check", action="store_true", help="write nothing; say which notebooks differ, and how"
+    )
+    how.add_argument(
+        "--record", action="store_true", help="record anew what measured cells show, then build"
     )
     parser.add_argument(
         "lesson", nargs="*", type=int, help="a lesson's number; all if none is given"
     )
     options = parser.parse_args(arguments)
     root = Path(__file__).resolve().parents[2]
-    return run(catalogue.lessons(), root, options.lesson, check=options.check)
+    return run(
+        catalogue.lessons(), root, options.lesson, check=options.check, record=options.record
+    )
 
 
 def run(
@@ -92,6 +143,7 @@ def run(
     numbers: Sequence[int] = (),
     *,
     check: bool = False,
+    record: bool = False,
     say: Callable[[str], None] = print,
 ) -> int:
     """Build the notebooks of lessons, or check them.
@@ -101,6 +153,7 @@ def run(
         root: the lab's folder.
         numbers: of the lessons to build; all of them if empty.
         check: write nothing, and say what differs.
+        record: renew the recordings of measured cells first.
         say: gets the progress, line by line.
 
     Returns:
@@ -123,17 +176,23 @@ def run(
         except CourseError as error:
             problems.append(str(error))
     with ThreadPoolExecutor(AT_ONCE) as workers:
-        building = [(target, workers.submit(_timed, target, root)) for target in to_build]
-        for target, future in building:
+        for target, future in [(each, workers.submit(each.build, root)) for each in to_build]:
+            path = root / target.name
             try:
-                built, seconds = future.result()
+                built = future.result()
+                if record:
+                    built.record()
+                new = built.text()
             except CourseError as error:
                 problems.append(str(error))
                 continue
-            took = f" ({seconds:.1f} s)" if target.executed else ""
-            done, difference = (compare if check else write)(root / target.name, target.name, built)
+            took = f" ({built.seconds:.1f} s)" if target.executed else ""
+            if check:
+                done, difference = compare(path, target.name, new)
+                problems += difference
+            else:
+                done = "written" if write(path, new) else "unchanged"
             say(f"{target.name}: {done}{took}")
-            problems += difference
     if not numbers:
         for name in strays(lessons, root):
             problems.append(
@@ -152,13 +211,14 @@ def targets(lesson: Lesson) -> Iterator[Target]:
     """
     name = f"{lesson.name}.ipynb"
     cells = read_cells(lesson.folder / "lesson.md")
-    yield Target(f"notebooks/{name}", lesson_notebook(lesson, cells), executed=True)
+    recorded = lesson.folder / recording.FILE
+    yield Target(f"notebooks/{name}", lesson_notebook(lesson, cells), True, recorded)
     if (lesson.folder / "exercises.md").is_file():
         cells = read_cells(lesson.folder / "exercises.md")
         sources = exercise_sources(lesson).values()
         for folder, solved in (("exercises", False), ("solutions", True)):
             notebook = exercise_notebook(lesson, cells, sources, solved=solved)
-            yield Target(f"{folder}/{name}", notebook, executed=solved)
+            yield Target(f"{folder}/{name}", notebook, solved, recorded)
 
 
 def strays(lessons: Sequence[Lesson], root: Path) -> list[str]:
@@ -168,19 +228,19 @@ def strays(lessons: Sequence[Lesson], root: Path) -> list[str]:
     return [f"{path.parent.name}/{path.name}" for path in found if path.name not in names]
 
 
-def write(path: Path, name: str, built: str) -> tuple[str, list[str]]:
-    """Put a built notebook in its place, whole or not at all.
+def write(path: Path, new: str) -> bool:
+    """Write a file, whole or not at all, if it changes.
 
     Returns:
-        What was done, and no problems.
+        Whether it was written.
     """
-    if path.is_file() and path.read_text("utf-8") == built:
-        return "unchanged", []
+    if path.is_file() and path.read_text("utf-8") == new:
+        return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(f".{os.getpid()}")
-    new.write_text(built, encoding="utf-8", newline="\n")
-    new.replace(path)
-    return "written", []
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(new, encoding="utf-8", newline="\n")
+    part.replace(path)
+    return True
 
 
 def compare(path: Path, name: str, built: str) -> tuple[str, list[str]]:
@@ -203,8 +263,3 @@ def compare(path: Path, name: str, built: str) -> tuple[str, list[str]]:
     more = len(lines) - SHOWN
     shown = lines[:SHOWN] + ([f"… and {more} lines more"] if more > 0 else [])
     return "differs", ["\n".join([f"{name} is not what its sources give. {cure}", *shown])]
-
-
-def _timed(target: Target, root: Path) -> tuple[str, float]:
-    begun = time.monotonic()
-    return target.build(root), time.monotonic() - begun

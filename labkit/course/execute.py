@@ -20,12 +20,10 @@ from nbval.kernel import CURRENT_ENV_KERNEL_NAME, NbvalKernelspecManager
 from nbval.plugin import coalesce_streams
 
 from labkit.course.exercise import CourseError
+from labkit.course.recording import is_measured
 from labkit.course.substitutions import SUBSTITUTIONS, Substitution, places, substitute
 from labkit.jupyter import WORK_VARIABLE
 from labkit.lab import ENDPOINT_VARIABLE
-
-MEASURED = "nbval-ignore-output"
-"""The tag of cells whose output is measured or live, so that no two runs agree."""
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -80,11 +78,12 @@ def execute(
                 f"{seconds} seconds, and leave its kernel running."
             ) from None
     run.metadata = metadata  # nbclient adds the version of Python
-    substitutions = (*places(folder.parent), *SUBSTITUTIONS)
+    folders = places(folder.parent)
     for cell in run.cells:
         if cell.cell_type == "code":
-            measured = MEASURED in cell.metadata.get("tags", ())
-            cell.outputs = [] if measured else stored(cell.outputs, substitutions)
+            # Of a measured cell, the numbers are what it is about.
+            differ = folders if is_measured(cell) else (*folders, *SUBSTITUTIONS)
+            cell.outputs = stored(cell.outputs, differ)
     return run
 
 

@@ -1,7 +1,10 @@
 """The build writes what the sources give, the same each time, and says what differs."""
 
+import json
+import re
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from labkit.course import build
@@ -28,9 +31,22 @@ class Build:
         self.draft, self.root = draft, root
         self.said: list[str] = []
 
-    def __call__(self, *numbers: int, check: bool = False) -> int:
+    def __call__(self, *numbers: int, check: bool = False, record: bool = False) -> int:
         self.said = []
-        return build.run(self.draft.lessons, self.root, numbers, check=check, say=self.said.append)
+        return build.run(
+            self.draft.lessons,
+            self.root,
+            numbers,
+            check=check,
+            record=record,
+            say=self.said.append,
+        )
+
+    def output(self, name: str, cell: str) -> str:
+        """What a cell of a built notebook has printed."""
+        cells = nbformat.read(self.root / name, as_version=4).cells
+        (found,) = [each for each in cells if each.id == cell]
+        return "".join(output.text for output in found.outputs)
 
     def states(self) -> dict[str, str]:
         """What was said of each notebook, without the time it took."""
@@ -151,3 +167,44 @@ def test_a_lesson_whose_cell_fails_is_named_and_not_written(
 def test_an_unknown_lesson_is_named(built: Build) -> None:
     with pytest.raises(CourseError, match=r"no lesson 7\. Lessons: 00_welcome, 01_greeting"):
         built(7)
+
+
+# -- measured cells -------------------------------------------------------------------------------
+
+MEASURED = "01-4"
+
+
+def test_a_measured_cell_shows_what_was_recorded(built: Build) -> None:
+    recorded = (built.draft.folder / "recording.json").read_text("utf-8")
+    assert built(1) == 0
+    shown = built.output("notebooks/01_greeting.ipynb", MEASURED)
+    (cell,) = json.loads(recorded)["notebooks"]
+    assert shown == cell["outputs"][0]["text"]
+    assert re.fullmatch(r"\d+\.\d+ \d+\n", shown)
+
+
+def test_recording_renews_what_a_measured_cell_shows(built: Build) -> None:
+    assert built(1) == 0
+    before = built.output("notebooks/01_greeting.ipynb", MEASURED)
+    assert built(1, record=True) == 0
+    after = built.output("notebooks/01_greeting.ipynb", MEASURED)
+    assert after != before  # seconds since the machine began, and a process's number
+    assert built(1, check=True) == 0
+
+
+def test_a_measured_cell_that_was_changed_must_be_recorded_again(
+    built: Build, capsys: pytest.CaptureFixture[str]
+) -> None:
+    built.draft.edit("lesson.md", "print(time.perf_counter(), os.getpid())", "print(os.getpid())")
+    assert built(1) == 1
+    told = capsys.readouterr().err
+    assert "notebooks/01_greeting.ipynb: the cell that begins with 'print(os.getpid())'" in told
+    assert "Run: labkit build --record 01" in told
+    assert built(1, record=True) == 0
+
+
+def test_a_lesson_without_measured_cells_needs_no_recording(built: Build) -> None:
+    built.draft.edit("lesson.md", 'python tags=["nbval-ignore-output"]', "python")
+    built.draft.edit("lesson.md", "print(time.perf_counter(), os.getpid())", "print('none')")
+    assert built(1, record=True) == 0
+    assert not (built.draft.folder / "recording.json").exists()

@@ -8,8 +8,9 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from labkit.course.execute import MEASURED, environment, execute, stored
+from labkit.course.execute import environment, execute, stored
 from labkit.course.exercise import CourseError
+from labkit.course.recording import MEASURED
 from labkit.course.substitutions import SUBSTITUTIONS
 
 
@@ -47,10 +48,10 @@ def test_streams_of_one_name_are_one_and_times_are_not_stored(tmp_path: Path) ->
     assert "execution" not in cell.metadata
 
 
-def test_a_measured_cell_keeps_no_output(tmp_path: Path) -> None:
-    measured, after = run(tmp_path, ("import time\ntime.time()", MEASURED), "print('after')")
-    assert measured.outputs == []
-    assert after.outputs[0].text == "after\n"
+def test_a_measured_cell_keeps_its_numbers(tmp_path: Path) -> None:
+    measured, after = run(tmp_path, ("print('3.5 ms')", MEASURED), "print('3.5 ms')")
+    assert measured.outputs[0].text == "3.5 ms\n"
+    assert after.outputs[0].text == "N ms\n"
 
 
 def test_the_working_folder_is_the_notebooks(tmp_path: Path) -> None:
