@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from labkit.course.workbook import Workbook
 from labkit.errors import LabError
 from labkit.jupyter import FIRST, project_root, work_folder
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str], call: Callable[..., int] = subprocess.call) -> int:
     """Copy what a student will work on, start JupyterLab in the project's folder and wait for it.
 
     Args:
         arguments: passed on to JupyterLab, such as ``--no-browser``.
+        call: runs a command in a folder and returns its exit status.
 
     Raises:
         EnvironmentProblem: the project's notebooks are not found.
@@ -28,6 +29,6 @@ def main(arguments: Sequence[str]) -> int:
         print(error, file=sys.stderr)  # the lessons can be read all the same
     command = [sys.executable, "-m", "jupyterlab", str(FIRST), "--ip=127.0.0.1", *arguments]
     try:
-        return subprocess.call(command, cwd=root)
+        return call(command, cwd=root)
     except KeyboardInterrupt:
         return 0

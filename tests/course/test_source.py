@@ -63,8 +63,8 @@ def test_a_heading_begins_a_cell_and_each_cell_knows_its_line(tmp_path: Path) ->
 
 
 def test_equal_cells_each_know_their_own_line(tmp_path: Path) -> None:
-    text = "```python\nx = 1\n```\n\nThen.\n\n```python\nx = 1\n```\n"
-    assert [cell.line for cell in cells_of(tmp_path, text)] == [2, 5, 8]
+    text = "```python\nx = 1\n```\n\n```python\nx = 1\n```\n"
+    assert [cell.line for cell in cells_of(tmp_path, text)] == [2, 6]
 
 
 def test_a_fence_that_jupytext_would_run_in_a_shell_is_refused(tmp_path: Path) -> None:
