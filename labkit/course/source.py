@@ -236,8 +236,8 @@ def read_cells(path: Path) -> tuple[Cell, ...]:
 
 def _separate(path: Path, cell: Cell) -> Cell:
     """Refuse a cell with a second part: a heading that begins no cell."""
-    for level, text, line in cell.headings:
-        if level <= 3 and line != cell.line:
+    for _, text, line in cell.headings:
+        if line != cell.line:
             raise CourseError(
                 f"{place(path, line)}: the heading {text!r} begins no cell of its own. Put an empty line "
                 "above it, and no heading inside a region but at its beginning."

@@ -1,11 +1,13 @@
 """Sources are read as jupytext reads them, and malformed ones are refused with file and line."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from labkit.course import catalogue, source
 from labkit.course.exercise import CourseError
+from labkit.errors import EnvironmentProblem
 from tests.course.drafts import PACKAGE, Draft
 
 PATH = Path("l01_greeting/exercises.md")
@@ -83,9 +85,18 @@ def test_a_raw_cell_is_refused(tmp_path: Path) -> None:
         cells_of(tmp_path, "<!-- #raw -->\nraw\n<!-- #endraw -->\n")
 
 
-def test_a_heading_without_an_empty_line_above_it_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CourseError, match=r"lesson\.md:2: the heading '1.4 Four' begins no cell"):
-        cells_of(tmp_path, "Text.\n## 1.4 Four\n")
+@pytest.mark.parametrize("level", ["#", "##", "####"])
+def test_a_heading_without_an_empty_line_above_it_is_refused(tmp_path: Path, level: str) -> None:
+    with pytest.raises(CourseError, match=r"lesson\.md:2: the heading 'Four' begins no cell"):
+        cells_of(tmp_path, f"Text.\n{level} Four\n")
+
+
+def test_without_jupytext_it_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "jupytext", None)
+    with pytest.raises(EnvironmentProblem, match=r"pip install 'labkit\[test\]'"):
+        cells_of(tmp_path, "# One\n")
 
 
 def test_a_missing_source_is_named(tmp_path: Path) -> None:
@@ -239,6 +250,13 @@ def test_a_change_replaces_takes_away_and_adds() -> None:
 
 def test_a_change_may_have_several_hunks_in_any_order() -> None:
     assert changed("-c = 3", "+c = 9", "@@", "-a = 1") == "b = 2\n\nc = 9\nb = 2"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_hunks_that_touch_do_not_overlap(turned: bool) -> None:
+    hunks = [["-a = 1", " b = 2", ""], ["-c = 3", "+d = 4"]]
+    first, second = reversed(hunks) if turned else hunks
+    assert changed(*first, "@@", *second) == "b = 2\n\nd = 4\nb = 2"
 
 
 def test_an_empty_line_in_a_change_is_one_of_the_cell() -> None:
