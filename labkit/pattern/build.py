@@ -102,7 +102,7 @@ def build(prefix: str = "orders", session: boto3.Session | None = None) -> Syste
         ],
         "subscribe": [_allow(connections_arn, "dynamodb:GetItem"), change_executions, send],
         "disconnect": [_allow(connections_arn, "dynamodb:DeleteItem"), change_executions],
-        "default": [_allow(connections_arn, "dynamodb:GetItem"), change_executions, send],
+        "default": [_allow(connections_arn, "dynamodb:GetItem"), send],
         "do_work": [change_products, change_executions, send],
         "release_stock": [change_products, change_executions],
     }

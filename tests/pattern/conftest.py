@@ -1,4 +1,4 @@
-"""The pattern on a local cloud: real sockets, real function processes, one cloud for the folder."""
+"""The pattern on a local cloud: real sockets, real function processes, one cloud for each file."""
 
 from __future__ import annotations
 
@@ -246,14 +246,14 @@ def results(frames: list[str]) -> list[dict[str, Any]]:
     return [message for message in news if message is not None and message["type"] == "result"]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
     # AWS's own waits, such as those between retries, pass ten times as fast.
     with running(speed=10) as lab:
         yield lab
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def built(lab: Lab) -> Shop:
     return Shop(lab, build())
 

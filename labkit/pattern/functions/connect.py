@@ -27,12 +27,13 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         return {"statusCode": 403}
 
     connection_id = event["requestContext"]["connectionId"]
+    connected_at = event["requestContext"]["connectedAt"]
     # In this order: an item that leads to a ticket spent by somebody else is unreachable, since its
     # handshake is refused; a connection that is named without having one would be deaf.
     connection.remember(connection_id, ticket.execution)
     try:
-        execution.claim(ticket.execution, connection_id, spend=ticket.nonce)
-    except execution.TicketSpent:
+        execution.claim(ticket.execution, connection_id, connected_at, spend=ticket.nonce)
+    except execution.NotClaimed:
         connection.forget(connection_id)
         return {"statusCode": 403}
     return {"statusCode": 200}

@@ -58,16 +58,17 @@ def forget(connection_id: str) -> str | None:
     return str(item["executionName"]["S"]) if item else None
 
 
-def deliver(endpoint: str, connection_id: str, execution_name: str, message: str) -> bool:
+def deliver(endpoint: str, connection_id: str, message: str) -> bool:
     """Send a message to the connection, as well as can be.
 
     The order does not depend on it: whatever goes wrong here is logged, and the message stays in
-    the execution's item for the client's next ``subscribe``.
+    the execution's item for the client's next ``subscribe``.  A connection that is gone is not
+    forgotten here.  410 is also the answer while its handshake is under way, and by the time that
+    it were deleted it might live; ``Notify`` may do so, since it comes after the result.
 
     Args:
         endpoint: the WebSocket API's address for ``@connections``.
         connection_id: the connection.
-        execution_name: the execution; it forgets the connection if that is gone.
         message: JSON.
 
     Returns:
@@ -79,7 +80,6 @@ def deliver(endpoint: str, connection_id: str, execution_name: str, message: str
         return True
     except api.exceptions.GoneException:
         print(json.dumps({"event": "connection gone", "connection": connection_id}))
-        execution.forget(execution_name, connection_id)
     except (ClientError, BotoCoreError) as error:
         print(json.dumps({"event": "message not sent", "error": str(error)}))
     return False

@@ -15,7 +15,6 @@ HELP = json.dumps(
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Answer any message."""
     connection_id = event["requestContext"]["connectionId"]
-    name = connection.execution_of(connection_id)
-    if name is not None:
-        connection.deliver(connection.endpoint_of(event), connection_id, name, HELP)
+    if connection.execution_of(connection_id) is not None:
+        connection.deliver(connection.endpoint_of(event), connection_id, HELP)
     return {"statusCode": 200}

@@ -121,4 +121,4 @@ def _report(name: str, sequence: int, **body: Any) -> None:
     news = message.progress(name, sequence, **body)
     listener = execution.report(name, news)
     if listener:
-        connection.deliver(MANAGEMENT_ENDPOINT, listener, name, json.dumps(news))
+        connection.deliver(MANAGEMENT_ENDPOINT, listener, json.dumps(news))

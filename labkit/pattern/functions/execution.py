@@ -6,6 +6,7 @@
 ``progress``, ``result``      the newest message of each kind, as JSON: one half of the meeting
 ``connectionId``              who listens now: the other half
 ``connectedUntil``            when that connection is over at the latest
+``connectedAt``               when the newest connection began, in milliseconds; stays when it ends
 ``usedTickets``               nonces of the tickets that were spent
 ``reservation``               what was reserved, or ``released``
 ``expiresAt``                 DynamoDB deletes the item after this time, in epoch **seconds**
@@ -39,8 +40,16 @@ CONNECTION_LASTS = 2 * 3600
 """Seconds.  API Gateway closes every WebSocket connection after two hours."""
 
 
-class TicketSpent(Exception):
-    """The ticket has opened a connection before, or its execution is gone."""
+class NotClaimed(Exception):
+    """The ticket was spent before, or a newer connection listens, or there is no such execution.
+
+    Attributes:
+        item: the item as it is, in DynamoDB's form; empty if there is none.
+    """
+
+    def __init__(self, name: str, item: dict[str, Any]) -> None:
+        super().__init__(name)
+        self.item = item
 
 
 class AnotherOrder(Exception):
@@ -74,12 +83,16 @@ def create(name: str, order: dict[str, Any]) -> None:
             raise AnotherOrder(name) from None
 
 
-def claim(name: str, connection_id: str, *, spend: str = "") -> dict[str, Any]:
+def claim(name: str, connection_id: str, connected_at: int, *, spend: str = "") -> dict[str, Any]:
     """Write down that this connection listens, and read what there is for it, in one step.
+
+    The newest connection listens.  A function may run late, when its client has given this
+    connection up and is back under a new id: it must not take that one's place.
 
     Args:
         name: the execution's name.
-        connection_id: the connection; it takes the place of any other.
+        connection_id: the connection; it takes the place of any older one.
+        connected_at: when it began, ``connectedAt`` of its events, in milliseconds.
         spend: the nonce of a ticket to spend.  The same conditional write spends it and names the
             connection, so two handshakes with one ticket cannot both succeed.
 
@@ -87,14 +100,18 @@ def claim(name: str, connection_id: str, *, spend: str = "") -> dict[str, Any]:
         The item as it is now, in DynamoDB's form.
 
     Raises:
-        TicketSpent: the ticket was spent before, or there is no such execution.
+        NotClaimed: nothing was written.
     """
     values: dict[str, Any] = {
         ":mine": {"S": connection_id},
+        ":at": {"N": str(connected_at)},
         ":until": {"S": _timestamp(time.time() + CONNECTION_LASTS)},
     }
-    change = "SET connectionId = :mine, connectedUntil = :until"
-    condition = "attribute_exists(executionName)"
+    change = "SET connectionId = :mine, connectedAt = :at, connectedUntil = :until"
+    condition = (
+        "attribute_exists(executionName)"
+        " AND (attribute_not_exists(connectedAt) OR connectedAt <= :at)"
+    )
     if spend:
         values |= {":nonce": {"S": spend}, ":nonces": {"SS": [spend]}}
         change += " ADD usedTickets :nonces"
@@ -107,9 +124,10 @@ def claim(name: str, connection_id: str, *, spend: str = "") -> dict[str, Any]:
             ConditionExpression=condition,
             ExpressionAttributeValues=values,
             ReturnValues="ALL_NEW",
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
-    except dynamodb.exceptions.ConditionalCheckFailedException:
-        raise TicketSpent(name) from None
+    except dynamodb.exceptions.ConditionalCheckFailedException as refused:
+        raise NotClaimed(name, refused.response.get("Item", {})) from None
     item: dict[str, Any] = answer["Attributes"]
     return item
 

@@ -20,8 +20,11 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     name = connection.execution_of(connection_id)
     if name is None:
         return {"statusCode": 403}
-    item = execution.claim(name, connection_id)
+    try:
+        item = execution.claim(name, connection_id, event["requestContext"]["connectedAt"])
+    except execution.NotClaimed as newer:
+        item = newer.item  # Another connection listens; this one may still hear what is stored.
     stored = item.get("result") or item.get("progress")
     if stored:
-        connection.deliver(connection.endpoint_of(event), connection_id, name, stored["S"])
+        connection.deliver(connection.endpoint_of(event), connection_id, stored["S"])
     return {"statusCode": 200}
