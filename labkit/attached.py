@@ -13,6 +13,9 @@ from labkit.errors import EnvironmentProblem
 from labkit.eventlog import Event, EventLog
 from labkit.faults import Action, Fault, Faults
 
+PATIENCE = 10.0
+"""Seconds that the cloud may take for an answer; something else may never give one."""
+
 
 class AttachedCloud:
     """The cloud at an endpoint.
@@ -26,7 +29,10 @@ class AttachedCloud:
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint.rstrip("/")
-        who = _ask(self.endpoint, "GET", "/_labkit")
+        try:
+            who = _ask(self.endpoint, "GET", "/_labkit")
+        except ValueError:
+            who = None
         if not isinstance(who, dict) or "version" not in who:
             raise EnvironmentProblem(_nobody(self.endpoint, "something else answers"))
         self.log = EventLog()
@@ -115,17 +121,21 @@ class _Follower(threading.Thread):
         self._connection.close()
 
 
-def _connect(endpoint: str) -> http.client.HTTPConnection:
+def _connect(endpoint: str, timeout: float | None = None) -> http.client.HTTPConnection:
     parts = urlsplit(endpoint)
-    if parts.scheme != "http" or not parts.hostname or not parts.port:
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:  # a port that is no number
+        host = port = None
+    if parts.scheme != "http" or not host or not port:
         raise EnvironmentProblem(
             f"LABKIT_ENDPOINT is {endpoint!r}; it must look like http://127.0.0.1:4566."
         )
-    return http.client.HTTPConnection(parts.hostname, parts.port)
+    return http.client.HTTPConnection(host, port, timeout=timeout)
 
 
 def _ask(endpoint: str, method: str, path: str, body: Any = None) -> Any:
-    connection = _connect(endpoint)
+    connection = _connect(endpoint, PATIENCE)
     try:
         connection.request(method, path, None if body is None else json.dumps(body))
         answer = connection.getresponse()
@@ -135,7 +145,8 @@ def _ask(endpoint: str, method: str, path: str, body: Any = None) -> Any:
     finally:
         connection.close()
     if answer.status >= 400:
-        raise ValueError(content.get("message", f"the cloud answered {answer.status}"))
+        told = content.get("message") if isinstance(content, dict) else None
+        raise ValueError(told or f"the cloud answered {answer.status}")
     return content
 
 

@@ -11,8 +11,10 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from labkit.clock import Clock
 from labkit.cloud import Cloud
 from labkit.runtime import redirect
+from labkit.server import LAST_PORT
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -21,13 +23,13 @@ def main(arguments: Sequence[str]) -> int:
     One line of JSON on standard output says when the port answers: ``{"endpoint": …}``.
 
     Returns:
-        0 after a regular end, 2 if the port cannot be had.
+        0 after a regular end, 2 if the port cannot be had or the command line is wrong.
     """
     parser = argparse.ArgumentParser(
         prog="labkit serve", description="Run the local cloud in a process of its own."
     )
-    parser.add_argument("--port", type=int, default=0, help="loopback port; 0 (default) is any")
-    parser.add_argument("--speed", type=float, default=1.0, help="AWS seconds in a real second")
+    parser.add_argument("--port", type=_port, default=0, help="loopback port; 0 (default) is any")
+    parser.add_argument("--speed", type=_speed, default=1.0, help="AWS seconds in a real second")
     parser.add_argument("--seed", type=int, help="make AWS's ids the same in each run")
     options = parser.parse_args(arguments)
     try:
@@ -40,6 +42,19 @@ def main(arguments: Sequence[str]) -> int:
         )
         return 2
     return 0
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; ports are 0 (any) to {LAST_PORT}")
+    return int(text)
+
+
+def _speed(text: str) -> float:
+    try:
+        return Clock(float(text)).speed
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0") from None
 
 
 async def _serve(cloud: Cloud) -> None:

@@ -42,6 +42,7 @@ from labkit.trace import HEADER, Trace
 from labkit.wire import AwsRequest, AwsResponse, Headers
 
 HOST = "127.0.0.1"
+LAST_PORT = 65_535
 CONNECTIONS = "@connections"
 KEEP_ALIVE = 3_600.0
 """Seconds that a connection may rest; clients of this cloud keep theirs for the next call."""
@@ -59,6 +60,9 @@ class Server:
         port: the port; 0 lets the system choose.
         stage: which stage of which API serves now.
         remove_account: ends and forgets all that an account holds.
+
+    Raises:
+        ValueError: there is no such port.
     """
 
     def __init__(
@@ -73,6 +77,8 @@ class Server:
         stage: Callable[[str, str], Stage | None],
         remove_account: Callable[[str], Awaitable[None]],
     ) -> None:
+        if not 0 <= port <= LAST_PORT:
+            raise ValueError(f"{port} is no port; ports are 0 (any free one) to {LAST_PORT}.")
         self._remove_account = remove_account
         self._port = port
         self._log = log
