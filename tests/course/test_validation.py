@@ -23,7 +23,7 @@ def notebook(tmp_path: Path) -> Path:
     """The fixture's exercises as a student's copy."""
     (target,) = [each for each in build.targets(LESSON) if each.name.startswith("exercises/")]
     path = tmp_path / "work" / "01_greeting.ipynb"
-    build.write(path, path.name, target.build(tmp_path))
+    build.write(path, target.build(tmp_path).text())
     return path
 
 

@@ -30,7 +30,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for target in build.targets(catalogue.lesson(1, PACKAGE))
         if target.name.startswith("exercises/")
     ]
-    build.write(root / target.name, target.name, target.build(root))
+    build.write(root / target.name, target.build(root).text())
     return root / "exercises"
 
 
