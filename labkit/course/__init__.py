@@ -11,14 +11,23 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["check", "progress", "restore"]
+__all__ = ["answer", "check", "hint", "progress", "quiz", "restore"]
 
 if TYPE_CHECKING:
+    from labkit.course.asking import answer, quiz
     from labkit.course.checking import check
+    from labkit.course.hinting import hint
     from labkit.course.restoring import restore
     from labkit.course.standings import progress
 
-_HOMES = {"check": "checking", "progress": "standings", "restore": "restoring"}
+_HOMES = {
+    "answer": "asking",
+    "check": "checking",
+    "hint": "hinting",
+    "progress": "standings",
+    "quiz": "asking",
+    "restore": "restoring",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,14 +1,16 @@
-"""The lessons and exercises, found by number."""
+"""The lessons, exercises and questions, found by number."""
 
 from __future__ import annotations
 
 import functools
 import importlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from labkit.course.exercise import CourseError, Exercise
+from labkit.course.question import Question
 
 LESSONS = "labkit.course.lessons"
 _FOLDER = re.compile(r"l(?P<number>\d\d)_(?P<slug>\w+)")
@@ -23,12 +25,14 @@ class Lesson:
         slug: names it in file names.
         folder: where its sources lie.
         exercises: in order; empty if the lesson has none.
+        questions: of its quiz, in order; empty if it has none.
     """
 
     number: int
     slug: str
     folder: Path
     exercises: tuple[Exercise, ...]
+    questions: tuple[Question, ...] = ()
 
     @property
     def name(self) -> str:
@@ -44,7 +48,8 @@ def lessons(package: str = LESSONS) -> tuple[Lesson, ...]:
         package: the package that holds them.
 
     Raises:
-        CourseError: two exercises have one number, or one is in another lesson than its number says.
+        CourseError: two exercises or questions have one number, or one is in another lesson than its
+            number says.
     """
     paths = [Path(path) for path in importlib.import_module(package).__path__]
     folders = sorted(
@@ -84,11 +89,29 @@ def exercise(number: str, package: str = LESSONS) -> Exercise:
     raise CourseError(f"There is no exercise {wanted!r}. Exercises: {said}.")
 
 
+def question(number: str, package: str = LESSONS) -> Question:
+    """A question by its number, such as ``"q1.2"``.
+
+    Raises:
+        CourseError: there is none; the message names those of the lesson.
+    """
+    wanted = str(number).strip().lower()
+    questions = [each for of in lessons(package) for each in of.questions]
+    for each in questions:
+        if each.number == wanted:
+            return each
+    near = wanted.removeprefix("q").partition(".")[0]
+    there = [each.number for each in questions if each.number.startswith(f"q{near}.")]
+    said = ", ".join(there or [each.number for each in questions]) or "none"
+    raise CourseError(f"There is no question {str(number)!r}. Questions: {said}.")
+
+
 def _lesson(folder: Path, package: str) -> Lesson:
     found = _FOLDER.fullmatch(folder.name)
     assert found is not None
     number = int(found["number"])
     exercises: tuple[Exercise, ...] = ()
+    questions: tuple[Question, ...] = ()
     if (folder / "checks.py").is_file():
         module = importlib.import_module(f"{package}.{folder.name}.checks")
         exercises = tuple(
@@ -97,11 +120,19 @@ def _lesson(folder: Path, package: str) -> Lesson:
                 key=lambda each: each.position,
             )
         )
-    numbers = [each.number for each in exercises]
-    for each in exercises:
-        if each.position[0] != number or numbers.count(each.number) > 1:
-            raise CourseError(
-                f"{folder.name}/checks.py has an exercise {each.number} "
-                f"{'twice' if numbers.count(each.number) > 1 else 'of another lesson'}."
-            )
-    return Lesson(number, found["slug"], folder, exercises)
+    if (folder / "quiz.py").is_file():
+        module = importlib.import_module(f"{package}.{folder.name}.quiz")
+        questions = tuple(sorted(module.QUESTIONS, key=lambda each: each.position))
+    _refuse_numbers(f"{folder.name}/checks.py has an exercise", number, exercises)
+    _refuse_numbers(f"{folder.name}/quiz.py has a question", number, questions)
+    return Lesson(number, found["slug"], folder, exercises, questions)
+
+
+def _refuse_numbers(what: str, lesson: int, numbered: Iterable[Exercise | Question]) -> None:
+    """Refuse a number that is there twice or of another lesson."""
+    seen: set[str] = set()
+    for each in numbered:
+        if each.position[0] != lesson or each.number in seen:
+            twice = "twice" if each.number in seen else "of another lesson"
+            raise CourseError(f"{what} {each.number} {twice}.")
+        seen.add(each.number)

@@ -16,6 +16,7 @@ from typing import Any
 
 from labkit.course import catalogue
 from labkit.course.exercise import Attempt, CourseError, Exercise
+from labkit.course.hinting import upcoming
 from labkit.course.journal import Journal
 from labkit.course.sandbox import Sandbox
 from labkit.course.verdict import NotYet
@@ -44,6 +45,7 @@ def check(number: str, *answer: Any) -> None:
     journal = Journal(work_folder())
     if verdict is not None:
         journal.add(exercise.number, "not yet", diagnosis=verdict.diagnosis)
+        verdict.next_hint = next(iter(upcoming(exercise, journal.standing(exercise.number))), None)
         raise verdict
     journal.add(exercise.number, "solved", answer=_text(answer[0]) if answer else "")
     print(f"Exercise {exercise.number} {exercise.title}: solved")

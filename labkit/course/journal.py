@@ -1,7 +1,7 @@
 """What a student has done: a file that is only ever added to, one line of JSON an entry.
 
-A crash in the middle of a write loses at most the line that was being written; two notebooks that
-write at the same time each add their own lines.  What is known of an exercise is read off its lines.
+A crash in the middle of a write loses no line that was written before; two notebooks that write at the
+same time each add their own lines.  What is known of an exercise or a question is read off its lines.
 """
 
 from __future__ import annotations
@@ -21,26 +21,30 @@ FILE = "progress.jsonl"
 
 @dataclass(slots=True)
 class Standing:
-    """Where a student stands with an exercise.
+    """Where a student stands with an exercise, or with a question of a quiz.
 
     Attributes:
         solved: when it was first solved, as ISO 8601; empty if it is not.
-        attempts: checks so far.
+        attempts: checks so far, or answers to a question.
+        failed: how many of them were not right yet.
         diagnosis: the last check's, if it failed.
-        hints: hints taken since the last diagnosis of another kind.
-        taken: all hints taken.
-        revealed: whether the solution was shown.
+        read: the texts of all hints taken, each once.
+        revealed: whether the solution was shown before it was solved.
         answer: the last answer that passed, as text; empty if there is none or it has no text.
     """
 
     solved: str = ""
     attempts: int = 0
+    failed: int = 0
     diagnosis: str = ""
-    hints: int = 0
-    taken: int = 0
+    read: list[str] = field(default_factory=list)
     revealed: bool = False
     answer: str = ""
-    choices: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def taken(self) -> int:
+        """How many different hints were taken."""
+        return len(self.read)
 
 
 class Journal:
@@ -57,9 +61,9 @@ class Journal:
         """Add a line.
 
         Args:
-            exercise: the exercise's number.
+            exercise: the exercise's number, or a question's.
             what: ``solved``, ``not yet``, ``hint`` or ``revealed``.
-            data: JSON data: ``diagnosis`` of ``not yet``, ``answer`` of ``solved``.
+            data: JSON data: ``diagnosis`` of ``not yet``, ``answer`` of ``solved``, ``text`` of ``hint``.
 
         Raises:
             EnvironmentProblem: the file cannot be written.
@@ -68,12 +72,15 @@ class Journal:
         line = json.dumps({"at": now, "exercise": exercise, "what": what, **data})
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+            file = os.open(self._path, flags, 0o644)
             try:
                 # A line that was cut off must not take the next one with it.
-                size = os.lseek(file, 0, os.SEEK_END)
-                torn = size and os.pread(file, 1, size - 1) != b"\n" if hasattr(os, "pread") else 0
-                os.write(file, (("\n" if torn else "") + line + "\n").encode())
+                text = ("\n" if _is_torn(file) else "") + line + "\n"
+                rest = memoryview(text.encode())
+                while rest:
+                    rest = rest[os.write(file, rest) :]
+                os.fsync(file)
             finally:
                 os.close(file)
         except OSError as error:
@@ -97,7 +104,7 @@ class Journal:
                 yield entry
 
     def standings(self) -> dict[str, Standing]:
-        """Where the student stands, by exercise number."""
+        """Where the student stands, by the number of an exercise or a question."""
         found: dict[str, Standing] = {}
         for entry in self.lines():
             standing = found.setdefault(entry["exercise"], Standing())
@@ -109,15 +116,23 @@ class Journal:
                     standing.answer = entry.get("answer", "") or standing.answer
                 case "not yet":
                     standing.attempts += 1
-                    if entry.get("diagnosis") != standing.diagnosis:
-                        standing.diagnosis, standing.hints = entry.get("diagnosis", ""), 0
+                    standing.failed += 1
+                    standing.diagnosis = entry.get("diagnosis", "")
                 case "hint":
-                    standing.hints += 1
-                    standing.taken += 1
+                    if entry.get("text", "") not in standing.read:
+                        standing.read.append(entry.get("text", ""))
                 case "revealed":
-                    standing.revealed = True
+                    standing.revealed = standing.revealed or not standing.solved
         return found
 
     def standing(self, exercise: str) -> Standing:
         """Where the student stands with one exercise."""
         return self.standings().get(exercise, Standing())
+
+
+def _is_torn(file: int) -> bool:
+    """Whether the last line of an open file was cut off."""
+    if not os.lseek(file, 0, os.SEEK_END):
+        return False
+    os.lseek(file, -1, os.SEEK_END)
+    return os.read(file, 1) != b"\n"

@@ -1,15 +1,12 @@
 """A check tries the answer out, says what it does, and keeps what the student has done."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 from labkit.course.checking import judge
 from labkit.course.exercise import Attempt, CourseError, Diagnosis, Kind, exercise
-from labkit.course.journal import Journal
 from labkit.course.sandbox import Refused
-from labkit.course.standings import table
 from labkit.lab import Lab, running
 
 HANDLER = """
@@ -163,7 +160,7 @@ def test_a_verdict_reads_in_a_few_lines() -> None:
         "  Did:      double(4) gave 4",
         "  Expected: 8",
         "  Next:     one",
-        '  hint("1.2") helps',
+        '  hint("1.2") gives hint 1 of 3',
     ]
 
 
@@ -196,48 +193,3 @@ def test_a_box_that_is_malformed_is_refused_with_all_its_faults() -> None:
 def test_an_unknown_diagnosis_is_the_courses_fault() -> None:
     with pytest.raises(CourseError, match="no diagnosis 'NINE'"):
         doubles.diagnosis("NINE")
-
-
-# -- the journal ---------------------------------------------------------------------------------
-
-
-def test_a_line_that_was_cut_off_costs_no_other(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "work")
-    journal.add("1.1", "solved", answer="x = 1")
-    path = tmp_path / "work" / "progress.jsonl"
-    path.write_bytes(path.read_bytes() + b'{"at": "2030", "exer')
-    journal.add("1.2", "not yet", diagnosis="ONE")
-    standings = journal.standings()
-    assert standings["1.1"].answer == "x = 1"
-    assert (standings["1.2"].attempts, standings["1.2"].diagnosis) == (1, "ONE")
-
-
-def test_hints_begin_anew_with_another_diagnosis(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
-    for what, data in [
-        ("not yet", {"diagnosis": "ONE"}),
-        ("hint", {}),
-        ("hint", {}),
-        ("not yet", {"diagnosis": "ONE"}),
-    ]:
-        journal.add("1.1", what, **data)
-    assert (journal.standing("1.1").hints, journal.standing("1.1").taken) == (2, 2)
-    journal.add("1.1", "not yet", diagnosis="TWO")
-    assert (journal.standing("1.1").hints, journal.standing("1.1").taken) == (0, 2)
-
-
-def test_progress_says_where_to_go_on(tmp_path: Path) -> None:
-    from labkit.course.catalogue import Lesson
-
-    journal = Journal(tmp_path)
-    journal.add("1.1", "hint", level=1)
-    journal.add("1.1", "solved", answer="")
-    lessons = [Lesson(1, "websocket_api", tmp_path, (remembers, doubles))]
-    assert table(lessons, journal.standings()).splitlines() == [
-        "01_websocket_api: 1 of 2 solved",
-        "  1.1   solved    Remember and echo (1 hint)",
-        "  1.2   –         Double",
-        "1 of 2 exercises solved.",
-        "Go on with 1.2 Double.",
-    ]
-    assert json.loads((tmp_path / "progress.jsonl").read_text().splitlines()[0])["what"] == "hint"

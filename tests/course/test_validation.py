@@ -118,7 +118,7 @@ NOT_YET = """Exercise 4.2 broadcast: not yet                       [GONE_ABORTS]
   Did:      sent to c1 and c2; GoneException (410) for c3 ended the loop
   Expected: c1, c2 and c4 receive the message once, and c3's row is removed
   Next:     handle the 410 of one connection without stopping the others
-  hint("4.2") helps"""
+  hint("4.2") gives hint 1 of 3"""
 
 
 @pytest.mark.parametrize(
