@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from labkit.course.exercise import CourseError
-from labkit.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
     from labkit.course.catalogue import Lesson
@@ -198,15 +197,9 @@ def read_cells(path: Path) -> tuple[Cell, ...]:
 
     Raises:
         CourseError: the file is not there, or a fence would become a cell of another language.
-        EnvironmentProblem: jupytext is not installed.
     """
-    try:
-        import jupytext
-    except ModuleNotFoundError:
-        raise EnvironmentProblem(
-            "The lessons' sources are read with jupytext, which is not installed here. "
-            "`python lab.py test` installs it, and so does: pip install 'labkit[test]'"
-        ) from None
+    import jupytext  # slow to load, and needed by few
+
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:

@@ -1,13 +1,11 @@
 """Sources are read as jupytext reads them, and malformed ones are refused with file and line."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from labkit.course import catalogue, source
 from labkit.course.exercise import CourseError
-from labkit.errors import EnvironmentProblem
 from tests.course.drafts import PACKAGE, Draft
 
 PATH = Path("l01_greeting/exercises.md")
@@ -89,14 +87,6 @@ def test_a_raw_cell_is_refused(tmp_path: Path) -> None:
 def test_a_heading_without_an_empty_line_above_it_is_refused(tmp_path: Path, level: str) -> None:
     with pytest.raises(CourseError, match=r"lesson\.md:2: the heading 'Four' begins no cell"):
         cells_of(tmp_path, f"Text.\n{level} Four\n")
-
-
-def test_without_jupytext_it_says_how_to_get_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "jupytext", None)
-    with pytest.raises(EnvironmentProblem, match=r"pip install 'labkit\[test\]'"):
-        cells_of(tmp_path, "# One\n")
 
 
 def test_a_missing_source_is_named(tmp_path: Path) -> None:
