@@ -88,6 +88,7 @@ class Server:
         self._http_apis = http_apis
         self._stage = stage
         self._runner: web.ServerRunner | None = None
+        self._streams: set[asyncio.Event] = set()
         self.endpoint = ""
 
     async def start(self) -> None:
@@ -110,10 +111,12 @@ class Server:
         self.endpoint = f"http://{HOST}:{self._port}"
 
     async def stop(self) -> None:
-        """Close the port and every connection."""
+        """Close the port and every connection; whoever reads the log is told that it ends."""
         if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+            runner, self._runner = self._runner, None
+            for more in self._streams:
+                more.set()
+            await runner.cleanup()
 
     def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> Any:
         loop = asyncio.get_running_loop()
@@ -259,6 +262,7 @@ class Server:
             loop.call_soon_threadsafe(more.set)
 
         end = self._log.subscribe(tell) if follow else lambda: None
+        self._streams.add(more)
         try:
             while True:
                 more.clear()
@@ -267,7 +271,7 @@ class Server:
                     after = events[-1].seq
                     lines = "".join(json.dumps(event.to_dict()) + "\n" for event in events)
                     await response.write(lines.encode())
-                if not follow:
+                if not follow or self._runner is None:
                     break
                 await more.wait()
             await response.write_eof()
@@ -275,6 +279,7 @@ class Server:
             pass  # the reader has left
         finally:
             end()
+            self._streams.discard(more)
         return response
 
 
