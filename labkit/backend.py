@@ -135,7 +135,7 @@ class Backend:
 
     Args:
         log: where executions and faults are written.
-        faults: the fault seam (step ``state.enter``).
+        faults: the fault seam (steps ``state.enter`` and ``state.wait``).
         clock: how fast Wait, Retry and timeouts run.
         endpoint: the local cloud's own address, ``http://127.0.0.1:N``, once it is known.
         dispatch: answers a call that a state machine makes (Lambda's Invoke, DynamoDB's PutItem);
@@ -614,6 +614,17 @@ class Backend:
             return None
         return AwsError(fault.code, "A fault that was set struck here.", fault.status)
 
+    def waits(self, run: running.Run, seconds: float) -> bool:
+        """Ask the fault seam at ``state.wait``; whether a Wait or a Retry is to wait at all."""
+        return not self._faults.strike(
+            "state.wait",
+            _trace.get(),
+            Action.DROP,
+            state=_state.get(),
+            machine=run.machine,
+            seconds=seconds,
+        )
+
     def _failed(self, what: str, trace: Trace | None, error: BaseException) -> None:
         if not self._closed:
             message = f"{what} failed in the local cloud: {error!r}"
@@ -890,6 +901,15 @@ def _threads(original: Any) -> Any:
 
 def _time(original: Any) -> Any:
     return types.SimpleNamespace(**{**vars(original), "sleep": running.pause})
+
+
+def _retry_time(original: Any) -> Any:
+    return types.SimpleNamespace(**{**vars(original), "sleep": _wait})
+
+
+def _wait(seconds: float) -> None:
+    run = running.current.get()
+    running.pause(seconds if run is None or _here.waits(run, seconds) else 0.0)
 
 
 def _client_for(_: Any) -> Any:
@@ -1321,7 +1341,7 @@ def _eval_variable(_: Any) -> Any:
 
 def _wait_interval(_: Any) -> Any:
     def wait_interval(self: Any, env: Any, wait_seconds: float) -> None:
-        running.pause(wait_seconds)
+        _wait(wait_seconds)
 
     return wait_interval
 
@@ -1678,7 +1698,7 @@ REPLACEMENTS: tuple[Replacement, ...] = (
     ),
     Replacement(f"{TASK}.service.state_task_service_callback", "time", _time, _INTERRUPTIBLE),
     Replacement(f"{ASL}.eval.callback.callback", "Event", _always(running.Event), _INTERRUPTIBLE),
-    Replacement(f"{ASL}.component.common.retry.retrier_decl", "time", _time, _INTERRUPTIBLE),
+    Replacement(f"{ASL}.component.common.retry.retrier_decl", "time", _retry_time, _INTERRUPTIBLE),
     Replacement(
         f"{STATE}.wait.wait_function.wait_function",
         "WaitFunction._wait_interval",

@@ -17,6 +17,8 @@ step                   context that ``match`` can name                     actio
 ``management``         ``connection``, ``api``, ``operation``              delay, throttle, error
 ``connection``         ``connection``, ``api`` (on each frame in or out)   drop: the socket is cut
 ``state.enter``        ``state``, ``machine``                              delay, error
+``state.wait``         ``state``, ``machine``, ``seconds`` that a Wait or  drop: it does not wait
+                       a Retry is about to wait
 =====================  ==================================================  =========================
 """
 
@@ -43,6 +45,7 @@ STEPS = frozenset(
         "management",
         "connection",
         "state.enter",
+        "state.wait",
     }
 )
 

@@ -40,6 +40,7 @@ _STRUCK = {
     "function.invoke": LAMBDA,
     "http.request": HTTP_API,
     "state.enter": STEP_FUNCTIONS,
+    "state.wait": STEP_FUNCTIONS,
 }
 """Where a fault strikes, by its step; calls name their service, and all else is the WebSocket API."""
 

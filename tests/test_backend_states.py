@@ -821,6 +821,23 @@ def test_delay_at_a_state_takes_real_seconds(world):
     assert 0.3 <= time.monotonic() - started < SOON
 
 
+def test_retries_and_waits_can_be_told_not_to_wait(real_time):
+    real_time.faults.add("state.wait", "drop", times=None, machine="m")
+    real_time.faults.add("state.enter", "error", state="A", code="Struck", times=3)
+    retry = [{"ErrorEquals": ["Struck"], "IntervalSeconds": 30, "BackoffRate": 2}]
+    states = {"A": goes_on(invoke(Retry=retry), "W"), "W": {"Type": "Wait", "Seconds": 600}}
+    started = time.monotonic()
+    real_time.result({**states, "W": {**states["W"], "End": True}})
+    assert time.monotonic() - started < SOON
+    dropped = [e for e in real_time.log if e.get("step") == "state.wait"]
+    assert [(e["state"], e["seconds"]) for e in dropped] == [
+        ("A", 30),
+        ("A", 60),
+        ("A", 120),
+        ("W", 600),
+    ]
+
+
 # The end
 
 
