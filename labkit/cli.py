@@ -12,7 +12,10 @@ from labkit.errors import LabError
 VERBS = {
     "lab": ("labkit.jupyterlab", "open JupyterLab at the first notebook"),
     "check": ("labkit.course.validation", "say how each exercise of your notebook stands"),
+    "hint": ("labkit.course.hinting", "give the next hint for an exercise"),
+    "reveal": ("labkit.course.revealing", "show the solution of an exercise"),
     "restore": ("labkit.course.restoring", "bring one exercise back to its stub"),
+    "progress": ("labkit.course.standings", "say where you stand, and where to go on"),
     "demo": ("labkit.demo", "run the whole pattern once and show what happens"),
     "serve": ("labkit.serve", "run the local cloud in a process of its own"),
     "build": ("labkit.course.build", "build the notebooks of the lessons' sources"),
@@ -52,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def usage() -> str:
     """The verbs, a line each."""
-    lines = [f"  {verb:8} {what}" for verb, (_, what) in VERBS.items()]
+    lines = [f"  {verb:11} {what}" for verb, (_, what) in VERBS.items()]
     return "usage: labkit VERB [options]\n\n" + "\n".join(lines)
 
 

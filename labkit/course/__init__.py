@@ -11,13 +11,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["answer", "check", "hint", "progress", "quiz", "restore"]
+__all__ = ["answer", "check", "hint", "progress", "quiz", "restore", "reveal"]
 
 if TYPE_CHECKING:
     from labkit.course.asking import answer, quiz
     from labkit.course.checking import check
     from labkit.course.hinting import hint
     from labkit.course.restoring import restore
+    from labkit.course.revealing import reveal
     from labkit.course.standings import progress
 
 _HOMES = {
@@ -27,6 +28,7 @@ _HOMES = {
     "progress": "standings",
     "quiz": "asking",
     "restore": "restoring",
+    "reveal": "revealing",
 }
 
 

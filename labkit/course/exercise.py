@@ -41,6 +41,10 @@ NUMBER = re.compile(r"(?P<lesson>\d{1,2})\.(?P<exercise>\d{1,2})")
 class CourseError(LabError):
     """The course's own material is at fault, or something was asked for that it does not have."""
 
+    def _render_traceback_(self) -> list[str]:
+        # IPython shows this instead of the frames of the lab's own machinery, which say nothing here.
+        return [f"{type(self).__name__}: {self}"]
+
 
 class Kind(Enum):
     """What a student does in an exercise; the value is how the box names it."""

@@ -1,52 +1,160 @@
-"""``progress``: where a student stands, as text."""
+"""``progress``: where a student stands, as text and as a table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import argparse
+import html
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from labkit.course import catalogue
 from labkit.course.catalogue import Lesson
+from labkit.course.exercise import Exercise
 from labkit.course.journal import Journal, Standing
+from labkit.course.question import Question
+from labkit.course.shown import STYLE, Shown
 from labkit.jupyter import work_folder
+
+Standings = Mapping[str, Standing]
+
+LEFT = 'style="text-align: left"'
+"""For words in a table, which JupyterLab puts to the right."""
 
 
 def progress() -> None:
-    """Print each lesson with its exercises: solved or not, attempts, hints; and where to go on."""
-    print(table(catalogue.lessons(), Journal(work_folder()).standings()))
+    """Show each lesson with its exercises and questions, what help was taken, and where to go on."""
+    lessons, standings = catalogue.lessons(), Journal(work_folder()).standings()
+    Shown(as_text(lessons, standings), as_page(lessons, standings)).show()
 
 
-def table(lessons: Iterable[Lesson], standings: Mapping[str, Standing]) -> str:
-    """The progress as text."""
+def as_text(lessons: Iterable[Lesson], standings: Standings) -> str:
+    """The progress as text.
+
+    Args:
+        lessons: all lessons; those with nothing to do are left out.
+        standings: by the number of an exercise or a question.
+    """
+    lessons = [lesson for lesson in lessons if lesson.exercises or lesson.questions]
+    titles = [exercise.title for lesson in lessons for exercise in lesson.exercises]
+    width = max(map(len, titles), default=0)
     lines: list[str] = []
-    following = ""
-    solved = total = 0
     for lesson in lessons:
-        if not lesson.exercises:
-            continue
-        done = sum(bool(standings.get(e.number, Standing()).solved) for e in lesson.exercises)
-        solved, total = solved + done, total + len(lesson.exercises)
-        lines.append(f"{lesson.name}: {done} of {len(lesson.exercises)} solved")
+        lines.append(f"{lesson.name}: {_counts(lesson, standings)}")
         for exercise in lesson.exercises:
-            standing = standings.get(exercise.number, Standing())
-            if not standing.solved and not following:
-                following = f"{exercise.number} {exercise.title}"
-            lines.append(
-                f"  {exercise.number:5} {_state(standing):8}  {exercise.title}{_help(standing)}"
-            )
-    lines.append(f"{solved} of {total} exercises solved.")
-    if following:
-        lines.append(f"Go on with {following}.")
-    return "\n".join(lines)
+            standing = _of(exercise, standings)
+            row = f"  {exercise.number:5} {state(standing):7}  {exercise.title:{width}}  {_help(standing)}"
+            lines.append(row.rstrip())
+        lines += [
+            f"  {question.number:5} {answered(_of(question, standings))}"
+            for question in lesson.questions
+        ]
+    return "\n".join([*lines, *_ending(lessons, standings)])
 
 
-def _state(standing: Standing) -> str:
-    return "solved" if standing.solved else "begun" if standing.attempts else "–"
+def as_page(lessons: Iterable[Lesson], standings: Standings) -> str:
+    """The same as HTML: a table whose cells are words; arguments as for :func:`as_text`."""
+    lessons = [lesson for lesson in lessons if lesson.exercises or lesson.questions]
+    rows = [row for lesson in lessons for row in _rows(lesson, standings)]
+    head = "".join(
+        f'<th scope="col" {LEFT}>{name}</th>'
+        for name in ("No.", "Exercise or question", "State", "Help")
+    )
+    return "\n".join(
+        [
+            f'<div style="{STYLE}">',
+            "<table>",
+            "<caption>Your progress</caption>",
+            f"<thead><tr>{head}</tr></thead>",
+            *rows,
+            "</table>",
+            *(f"<p>{html.escape(line)}</p>" for line in _ending(lessons, standings)),
+            "</div>",
+        ]
+    )
+
+
+def _rows(lesson: Lesson, standings: Standings) -> Iterator[str]:
+    """The rows of a lesson in the table."""
+    said = html.escape(f"{lesson.name}: {_counts(lesson, standings)}")
+    yield "<tbody>"
+    yield f'<tr><th colspan="4" scope="rowgroup" {LEFT}>{said}</th></tr>'
+    for exercise in lesson.exercises:
+        standing = _of(exercise, standings)
+        yield _row(exercise.number, exercise.title, state(standing), _help(standing))
+    for question in lesson.questions:
+        yield _row(question.number, "question", answered(_of(question, standings)), "")
+    yield "</tbody>"
+
+
+def _row(*cells: str) -> str:
+    return f"<tr>{''.join(f'<td {LEFT}>{html.escape(cell)}</td>' for cell in cells)}</tr>"
+
+
+# -- words ----------------------------------------------------------------------------------------
+
+
+def state(standing: Standing) -> str:
+    """How an exercise stands, in a word or two."""
+    return "solved" if standing.solved else "not yet" if standing.attempts else "open"
+
+
+def answered(standing: Standing) -> str:
+    """How a question stands, in a few words."""
+    tries = f"{standing.failed} wrong {'try' if standing.failed == 1 else 'tries'}"
+    if standing.solved:
+        return f"right, {tries}" if standing.failed else "right"
+    return f"not yet, {tries}" if standing.failed else "open"
 
 
 def _help(standing: Standing) -> str:
+    """Which help was taken for an exercise."""
     parts = []
     if standing.taken:
         parts.append(f"{standing.taken} hint{'s' if standing.taken > 1 else ''}")
     if standing.revealed:
         parts.append("solution seen")
-    return f" ({', '.join(parts)})" if parts else ""
+    return ", ".join(parts)
+
+
+def _counts(lesson: Lesson, standings: Standings) -> str:
+    parts = []
+    for numbered, what in ((lesson.exercises, "exercise"), (lesson.questions, "question")):
+        if numbered:
+            parts.append(_done(numbered, what, standings))
+    return ", ".join(parts)
+
+
+def _done(numbered: Sequence[Exercise | Question], what: str, standings: Standings) -> str:
+    done = sum(bool(_of(each, standings).solved) for each in numbered)
+    right = "solved" if what == "exercise" else "right"
+    return f"{done} of {len(numbered)} {what}{'' if len(numbered) == 1 else 's'} {right}"
+
+
+def _ending(lessons: Sequence[Lesson], standings: Standings) -> list[str]:
+    """How much is done in all, and what comes next."""
+    exercises = [exercise for lesson in lessons for exercise in lesson.exercises]
+    lines = [f"{_done(exercises, 'exercise', standings)}."]
+    for exercise in exercises:
+        if not _of(exercise, standings).solved:
+            lines.append(f"Go on with {exercise.number} {exercise.title}.")
+            break
+    return lines
+
+
+def _of(numbered: Exercise | Question, standings: Standings) -> Standing:
+    return standings.get(numbered.number, Standing())
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run ``labkit progress``.
+
+    Args:
+        arguments: none.
+
+    Returns:
+        The exit status.
+    """
+    argparse.ArgumentParser(
+        prog="labkit progress", description="Say where you stand in the course, and where to go on."
+    ).parse_args(arguments)
+    print(as_text(catalogue.lessons(), Journal(work_folder()).standings()))
+    return 0
