@@ -14,6 +14,7 @@ from labkit.lab import running
 from labkit.timeline import timeline
 
 ORDER = Path(__file__).parent / "pattern" / "order.json"
+PRODUCTS = ORDER.with_name("products.json")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -28,10 +29,21 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="labkit demo", description="Run the whole pattern once and show what happens."
     )
-    parser.add_argument("--order", type=Path, default=ORDER, help="a JSON file with your own order")
+    parser.add_argument(
+        "--order",
+        type=Path,
+        default=ORDER,
+        metavar="FILE",
+        help=f"a JSON file with your own order, such as {_shown(ORDER)}; the articles that there "
+        f"are stand in {_shown(PRODUCTS)}",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
-    report = run(read_order(options.order))
+    order = read_order(options.order)
+    try:
+        report = run(order)
+    except OrderProblem as error:
+        raise OrderProblem(f"{options.order}: {error} {_example()}") from error
     if options.json:
         shown = dict(report, events=[event.to_dict() for event in report["events"]])
         print(json.dumps(shown))
@@ -43,6 +55,15 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _shown(path: Path) -> str:
+    """A path as short as it can be from where the user is."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _example() -> str:
+    return f"An order that is right: {_shown(ORDER)}"
+
+
 def read_order(path: Path) -> Any:
     """The order in a file.
 
@@ -52,10 +73,10 @@ def read_order(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise OrderProblem(f"{path} cannot be read ({error.strerror}).") from error
+        raise OrderProblem(f"{path} cannot be read ({error.strerror}). {_example()}") from error
     except json.JSONDecodeError as error:
         raise OrderProblem(
-            f"{path} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}."
+            f"{path} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}. {_example()}"
         ) from error
     except UnicodeDecodeError as error:
         raise OrderProblem(f"{path} is not UTF-8 text: {error.reason}.") from error
@@ -82,7 +103,7 @@ def run(order: Any) -> dict[str, Any]:
         try:
             placed = client.place_order(order)
         except OrderRefused as error:
-            raise OrderProblem(f"This is no order. {error}") from error
+            raise OrderProblem(str(error)) from error
         result = client.result()
         elapsed = (time.perf_counter() - started) * 1000
         name = placed.execution_arn.rpartition(":")[2]

@@ -164,7 +164,7 @@ class CloudThread:
         except OSError as error:
             self._end_loop()
             raise EnvironmentProblem(
-                f"The local cloud cannot listen on port {port} ({error.strerror or error}). "
+                f"The local cloud cannot listen on port {port} ({os.strerror(error.errno or 0)}). "
                 "Another program has it: choose another port, or 0 for any free one."
             ) from error
         except BaseException:

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         asyncio.run(_serve(Cloud(port=options.port, speed=options.speed, seed=options.seed)))
     except OSError as error:
         print(
-            f"labkit serve: port {options.port} cannot be had ({error.strerror or error}). "
+            f"labkit serve: port {options.port} cannot be had ({os.strerror(error.errno or 0)}). "
             "Choose another with --port, or leave it out for any free one.",
             file=sys.stderr,
         )

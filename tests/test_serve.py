@@ -207,7 +207,7 @@ def test_a_port_that_is_taken_is_said_with_the_cure() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         said = complaint("--port", str(port))
-    assert f"port {port} cannot be had" in said
+    assert f"port {port} cannot be had (Address already in use)" in said
     assert "Choose another with --port, or leave it out for any free one." in said
 
 
@@ -363,6 +363,25 @@ def test_something_else_at_the_endpoint_is_said(answer: bytes) -> None:
 def test_an_endpoint_that_is_none_is_said(endpoint: str) -> None:
     with pytest.raises(EnvironmentProblem, match=r"it must look like http://127.0.0.1:4566"):
         AttachedCloud(endpoint)
+
+
+# -- labkit demo ----------------------------------------------------------------------------------
+
+
+@linux
+def test_ctrl_c_ends_the_demo_without_a_word_and_leaves_nothing() -> None:
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "labkit", "demo"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    pids = until(lambda: descendants(demo.pid), "it has a process of its own")
+    os.killpg(demo.pid, signal.SIGINT)
+    said = demo.communicate(timeout=DEADLINE)
+    until(lambda: are_gone(pids), f"{pids} have ended")
+    assert (demo.returncode, said) == (130, ("", ""))
 
 
 # -- in a kernel ----------------------------------------------------------------------------------
