@@ -7,7 +7,7 @@ Fields to answer in come as an output of their own, which exists while the kerne
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from labkit.course import catalogue
 from labkit.course.journal import Journal
@@ -26,20 +26,25 @@ def quiz(number: str) -> None:
     Raises:
         CourseError: there is no such question; the message names those of the lesson.
     """
-    question = catalogue.question(number)
+    ask(catalogue.question(number), Journal(work_folder()))
+
+
+def ask(question: Question, journal: Journal) -> None:
+    """Show a question; where a kernel runs this, with fields too.
+
+    Args:
+        question: the question.
+        journal: where answers are written down.
+    """
     Shown(as_text(question), as_page(question)).show()
     if _in_a_notebook():
         from labkit.course.answer_fields import show_fields
 
-        journal = Journal(work_folder())
-        show_fields(
-            question,
-            lambda given: mark(question, given, journal),
-            solved=bool(journal.standing(question.number).solved),
-        )
+        solved = bool(journal.standing(question.number).solved)
+        show_fields(question, lambda given: mark(question, given, journal), solved=solved)
 
 
-def answer(number: str, *choice: str | Iterable[str]) -> None:
+def answer(number: str, *choice: str | Sequence[str]) -> None:
     """Answer a question, as the fields of ``quiz`` do.
 
     Args:
@@ -50,9 +55,9 @@ def answer(number: str, *choice: str | Iterable[str]) -> None:
         CourseError: there is no such question, or no such option; nothing is counted.
     """
     question = catalogue.question(number)
-    given = [part for each in choice for part in ([each] if isinstance(each, str) else each)]
-    said = mark(question, given, Journal(work_folder()))
-    print(f"Question {question.number}: {wrapped(said)}")
+    parts = [[*each] if isinstance(each, list | tuple | set) else [each] for each in choice]
+    given = [str(each) for part in parts for each in part]
+    print(told(question, mark(question, given, Journal(work_folder()))))
 
 
 def mark(question: Question, given: Sequence[str], journal: Journal) -> Mark:
@@ -73,12 +78,13 @@ def mark(question: Question, given: Sequence[str], journal: Journal) -> Mark:
     return said
 
 
-def wrapped(said: Mark) -> str:
-    """A mark as text."""
+def told(question: Question, said: Mark) -> str:
+    """What is said to an answer, as text."""
     reasons = (
         textwrap.fill(why, WIDTH, initial_indent="  ", subsequent_indent="  ") for why in said.why
     )
-    return "\n".join(["right" if said.right else "not yet", *reasons])
+    verdict = "right" if said.right else "not yet"
+    return "\n".join([f"Question {question.number}: {verdict}", *reasons])
 
 
 def _in_a_notebook() -> bool:
