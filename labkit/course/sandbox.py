@@ -115,13 +115,14 @@ class Socket:
     """A real WebSocket connection, as a client holds it.
 
     Attributes:
+        connection: websocket-client's own object, for code of a student's that gets one.
         id: the connection's id at API Gateway.
         sent: how many messages the client has sent.
         closed: whether the client has ended it.
     """
 
     def __init__(self, connection: websocket.WebSocket, connection_id: str, log: Any) -> None:
-        self._connection = connection
+        self.connection = connection
         self._log = log
         self._frames: list[str] = []
         self.id = connection_id
@@ -131,7 +132,7 @@ class Socket:
     def send(self, message: Any) -> None:
         """Send a message; what is no text becomes JSON."""
         self.sent += 1
-        self._connection.send(message if isinstance(message, str) else json.dumps(message))
+        self.connection.send(message if isinstance(message, str) else json.dumps(message))
 
     def receive(self, seconds: float = PATIENCE) -> Any:
         """The next frame, parsed if it is JSON.
@@ -139,9 +140,9 @@ class Socket:
         Raises:
             TimeoutError: none came in time, or the connection is closed.
         """
-        self._connection.settimeout(seconds)
+        self.connection.settimeout(seconds)
         try:
-            text = self._connection.recv()
+            text = self.connection.recv()
         except (websocket.WebSocketException, OSError) as error:
             raise TimeoutError(f"no frame came within {seconds:g} s") from error
         if text == "":
@@ -160,12 +161,12 @@ class Socket:
     def close(self, code: int = 1000) -> None:
         """Close it from the client's side."""
         self.closed = True
-        self._connection.close(code)
+        self.connection.close(code)
 
     def drop(self) -> None:
         """Lose the network: the TCP connection ends without a close frame."""
         self.closed = True
-        self._connection.shutdown()  # type: ignore[no-untyped-call]
+        self.connection.shutdown()  # type: ignore[no-untyped-call]
 
 
 class Sandbox:

@@ -27,10 +27,10 @@ SUBSTITUTIONS = (
         r"\b(127\.0\.0\.1|localhost):\d+\b", r"\1:PORT", "the system chooses the cloud's port"
     ),
     Substitution(
-        r"\bexecute-api/[a-z0-9]{10}\b", "execute-api/API", "API ids are random without a seed"
+        r"\bexecute-api/[a-z0-9]{8,10}\b", "execute-api/API", "API ids are random without a seed"
     ),
     Substitution(
-        r"\b[a-z0-9]{10}\.execute-api\b", "API.execute-api", "API ids are random without a seed"
+        r"\b[a-z0-9]{8,10}\.execute-api\b", "API.execute-api", "API ids are random without a seed"
     ),
     Substitution(
         r"(?<![\w+/=-])[\w-]{15}=(?![\w=])",

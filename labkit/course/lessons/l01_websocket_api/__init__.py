@@ -1,0 +1,1 @@
+"""Lesson 01: the WebSocket API, its handshake, frames, routes and stages."""
