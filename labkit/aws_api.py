@@ -112,6 +112,8 @@ class AwsApi:
             return await self._lambda(request)
         if request.service == "apigateway" and request.path.startswith("/v2/"):
             return await self._apigateway(request)
+        if "x-amz-json" in request.headers.get("Content-Type", ""):
+            request.json()  # refuses what moto takes for an object without members
         return await self._backend.answer(request)
 
     async def _lambda(self, request: AwsRequest) -> AwsResponse:
@@ -158,6 +160,7 @@ class AwsApi:
         return AwsResponse(invocation.status, headers, invocation.payload)
 
     async def _apigateway(self, request: AwsRequest) -> AwsResponse:
+        request.json()  # refuses what moto fails on
         found = _API.match(request.path)
         api_id = unquote(found["api"]) if found and found["api"] else ""
         response = self._deployments.answer(request)
@@ -222,8 +225,8 @@ def _facts(request: AwsRequest) -> dict[str, Any]:
     if request.service != "dynamodb" or not request.body:
         return {}
     try:
-        body = json.loads(request.body)
-    except ValueError:
+        body = request.json()
+    except AwsError:
         return {}
     facts = {"table": body.get("TableName"), "key": body.get("Key")}
     return {name: value for name, value in facts.items() if value}

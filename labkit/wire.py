@@ -70,16 +70,19 @@ class AwsRequest:
         """The trace that the caller passed on."""
         return Trace.parse(self.headers.get(HEADER))
 
-    def json(self) -> Any:
-        """The body as JSON; an empty body is ``{}``.
+    def json(self) -> dict[str, Any]:
+        """The members of the JSON object in the body; an empty body has none.
 
         Raises:
-            AwsError: the body is no JSON (``SerializationException``).
+            AwsError: the body is no JSON object (``SerializationException``).
         """
         try:
-            return json.loads(self.body or b"{}")
+            members = json.loads(self.body or b"{}")
         except ValueError as error:
             raise AwsError("SerializationException", f"The body is not JSON: {error}") from error
+        if not isinstance(members, dict):
+            raise AwsError("SerializationException", "The body is JSON, but not an object.")
+        return members
 
 
 @dataclass(slots=True)

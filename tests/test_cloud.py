@@ -1,0 +1,249 @@
+"""Whatever fails, the log says it, and the cloud goes on: for the one whom it struck and for all."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from collections.abc import Iterator
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import boto3
+import pytest
+import websocket
+
+from labkit import package
+from labkit.lab import Lab, running
+
+DEADLINE = 20.0
+
+CODE = """
+import os, signal
+
+import boto3
+
+def handler(event, context):
+    context_ = event["requestContext"]
+    match event["body"]:
+        case "raise":
+            raise ValueError("on purpose")
+        case "exit":
+            os._exit(3)
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "loop":
+            while True:
+                pass
+        case "memory":
+            hoard = b"x" * 2_000_000_000
+        case "large":
+            return {"statusCode": 200, "body": "x" * 7_000_000}
+        case "object":
+            return {"statusCode": 200, "body": object()}
+        case "text":
+            return "no answer of this form is known"
+        case "flood":
+            api = boto3.client("apigatewaymanagementapi",
+                endpoint_url=f"https://{context_['domainName']}/{context_['stage']}")
+            while True:
+                try:
+                    api.post_to_connection(ConnectionId=context_["connectionId"], Data=b"x" * 100_000)
+                except api.exceptions.GoneException:
+                    print("gone")
+                    break
+                except api.exceptions.LimitExceededException:
+                    pass
+    return {"statusCode": 200, "body": event["body"]}
+"""
+
+
+class Echo:
+    """A WebSocket API whose one function answers with what it gets, or does harm."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.log = lab.log
+        role = boto3.client("iam").create_role(RoleName="any", AssumeRolePolicyDocument="{}")
+        function = boto3.client("lambda").create_function(
+            FunctionName="echo",
+            Runtime="python3.13",
+            Role=role["Role"]["Arn"],
+            Handler="echo.handler",
+            Timeout=1,
+            MemorySize=256,
+            Code={"ZipFile": package({"echo.py": CODE.encode()})},
+        )
+        apis = boto3.client("apigatewayv2")
+        api = apis.create_api(
+            Name="echo", ProtocolType="WEBSOCKET", RouteSelectionExpression="$request.body.action"
+        )
+        uri = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function['FunctionArn']}/invocations"
+        integration = apis.create_integration(
+            ApiId=api["ApiId"], IntegrationType="AWS_PROXY", IntegrationUri=uri
+        )
+        route = apis.create_route(
+            ApiId=api["ApiId"],
+            RouteKey="$default",
+            Target=f"integrations/{integration['IntegrationId']}",
+            RouteResponseSelectionExpression="$default",
+        )
+        apis.create_route_response(
+            ApiId=api["ApiId"], RouteId=route["RouteId"], RouteResponseKey="$default"
+        )
+        apis.create_stage(ApiId=api["ApiId"], StageName="prod", AutoDeploy=True)
+        self.url = f"{api['ApiEndpoint']}/prod"
+
+    def connect(self) -> websocket.WebSocket:
+        client: websocket.WebSocket = websocket.create_connection(self.url, timeout=DEADLINE)
+        return client
+
+    def ask(self, client: websocket.WebSocket, text: str) -> Any:
+        client.send(text)
+        return client.recv()
+
+    def connection(self, before: int) -> str:
+        """The id of the connection that was opened last."""
+        opened = self.log.wait(lambda event: event.kind == "connection.opened", after=before)
+        return str(opened["connection"])
+
+
+@pytest.fixture(scope="module")
+def built() -> Iterator[Echo]:
+    with running() as lab:
+        yield Echo(lab)
+
+
+@pytest.fixture
+def echo(built: Echo) -> Iterator[Echo]:
+    """The API; somebody is connected all the while and is served when it is over, as is a newcomer."""
+    before = built.log.last
+    bystander = built.connect()
+    yield built
+    assert built.ask(bystander, "still there?") == "still there?"
+    bystander.close()
+    newcomer = built.connect()
+    assert built.ask(newcomer, "hello") == "hello"
+    newcomer.close()
+    assert [event for event in built.log.after(before) if event.kind == "cloud.error"] == []
+
+
+@pytest.mark.parametrize(
+    ("harm", "error", "told"),
+    [
+        ("raise", "ValueError", "ValueError: on purpose"),
+        ("exit", "Runtime.ExitError", "Runtime exited with error: exit status 3"),
+        ("kill", "Runtime.ExitError", "Runtime exited with error: signal: killed"),
+        ("loop", "Sandbox.Timedout", "Task timed out after 1.00 seconds"),
+        ("memory", "Runtime.ExitError", "Runtime exited with error: signal: killed"),
+        ("large", "Function.ResponseSizeTooLarge", ""),
+        ("object", "Runtime.MarshalError", "Object of type object is not JSON serializable"),
+    ],
+)
+def test_function_that_fails_is_logged_and_answered_with_an_error_frame(
+    echo: Echo, harm: str, error: str, told: str
+) -> None:
+    before = echo.log.last
+    client = echo.connect()
+    answer = json.loads(echo.ask(client, harm))
+    assert answer["message"] == "Internal server error"
+    returned = echo.log.wait(lambda event: event.kind == "function.returned", after=before)
+    assert returned["error"] == error
+    lines = [event["line"] for event in echo.log.after(before) if event.kind == "function.log"]
+    assert told in "\n".join(lines)
+    assert echo.ask(client, "and now?") == "and now?"
+    client.close()
+
+
+def test_answer_out_of_form_is_logged_and_answered_with_an_error_frame(echo: Echo) -> None:
+    before = echo.log.last
+    client = echo.connect()
+    assert json.loads(echo.ask(client, "text"))["message"] == "Internal server error"
+    (warning,) = [event for event in echo.log.after(before) if event.kind == "cloud.warning"]
+    assert "it is no object with a statusCode" in warning["message"]
+    assert echo.ask(client, "and now?") == "and now?"
+    client.close()
+
+
+@pytest.mark.parametrize("text", ["{", '{"action": ', "\x00", "[1, 2", '{"action": {}}'])
+def test_message_that_is_no_json_is_a_message_like_any_other(echo: Echo, text: str) -> None:
+    client = echo.connect()
+    assert echo.ask(client, text) == text
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("service", "path", "headers"),
+    [
+        (
+            "dynamodb",
+            "/",
+            {
+                "X-Amz-Target": "DynamoDB_20120810.PutItem",
+                "Content-Type": "application/x-amz-json-1.0",
+            },
+        ),
+        ("lambda", "/2015-03-31/functions", {}),
+        ("apigateway", "/v2/apis", {}),
+    ],
+)
+@pytest.mark.parametrize("body", [b'{"TableName": ', b"[]", b"\xff"])
+def test_request_that_is_no_json_object_is_the_callers_mistake(
+    echo: Echo, service: str, path: str, headers: dict[str, str], body: bytes
+) -> None:
+    scope = f"Credential=k/20260101/us-east-1/{service}/aws4_request"
+    request = Request(
+        f"http://127.0.0.1:{_port(echo.url)}{path}",
+        data=body,
+        headers={"Authorization": f"AWS4-HMAC-SHA256 {scope}", **headers},
+    )
+    with pytest.raises(HTTPError) as caught, urlopen(request, timeout=DEADLINE):
+        pass
+    with caught.value as answer:
+        assert answer.code == 400
+        assert answer.headers["x-amzn-ErrorType"] == "SerializationException"
+
+
+def test_client_that_goes_in_the_middle_of_sending_is_gone(echo: Echo) -> None:
+    before = echo.log.last
+    client = echo.connect()
+    connection = echo.connection(before)
+    frame = websocket.ABNF.create_frame("x" * 10_000, websocket.ABNF.OPCODE_TEXT).format()
+    client.sock.sendall(frame[:500])
+    _reset(client)
+    closed = echo.log.wait(lambda event: event.kind == "connection.closed", after=before)
+    assert (closed["connection"], closed["code"]) == (connection, 1006)
+
+
+def test_client_that_goes_in_the_middle_of_a_request_is_gone(echo: Echo) -> None:
+    client = socket.create_connection(("127.0.0.1", _port(echo.url)))
+    client.sendall(
+        b"POST /execute-api/any/x HTTP/1.1\r\nHost: any\r\nContent-Length: 9999\r\n\r\n{"
+    )
+    client.close()
+
+
+def test_client_that_goes_in_the_middle_of_being_sent_to_is_gone_for_the_function_too(
+    echo: Echo,
+) -> None:
+    before = echo.log.last
+    client = echo.connect()
+    connection = echo.connection(before)
+    client.send("flood")
+    # It reads the beginning of the first message, while the function goes on to send.
+    client.sock.recv(10)
+    _reset(client)
+    closed = echo.log.wait(lambda event: event.kind == "connection.closed", after=before)
+    assert (closed["connection"], closed["code"]) == (connection, 1006)
+    line = echo.log.wait(lambda event: event.kind == "function.log", after=closed.seq)
+    assert line["line"].strip() == "gone"
+
+
+def _port(url: str) -> int:
+    return int(url.split(":")[2].partition("/")[0])
+
+
+def _reset(client: websocket.WebSocket) -> None:
+    """End the TCP connection as a machine does that crashed: no close frame, no FIN."""
+    client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.sock.close()
