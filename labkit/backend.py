@@ -69,7 +69,16 @@ from labkit.errors import AwsError
 from labkit.eventlog import EventLog
 from labkit.faults import Action, Faults
 from labkit.functions.model import FunctionConfiguration
-from labkit.states import api_call, definition, errors, history, jsonata, resources, running
+from labkit.states import (
+    api_call,
+    definition,
+    errors,
+    history,
+    jsonata,
+    parameters,
+    resources,
+    running,
+)
 from labkit.trace import HEADER, Trace
 from labkit.wire import LOCAL_ACCOUNT, AwsRequest, AwsResponse, Headers
 
@@ -494,6 +503,7 @@ class Backend:
             prefix = made.meta.service_model.endpoint_prefix
             send: Any = functools.partial(self._send, service=prefix, region=region)
             made.meta.events.register("before-send", send)
+            made.meta.events.register("before-parameter-build.dynamodb", _check_parameters)
             self._clients[key] = made
         return self._clients[key]
 
@@ -885,6 +895,15 @@ def _session() -> boto3.Session:
     return boto3.Session(botocore_session=plain)
 
 
+def _check_parameters(params: Mapping[str, Any], model: Any, **_: Any) -> None:
+    problems = parameters.problems(params, model.input_shape)
+    if problems:
+        raise ValueError(
+            f"The Parameters '{json.dumps(params, separators=(',', ':'))}' could not be used to start "
+            f"the Task: [{', '.join(problems)}]"
+        )
+
+
 class _Raw(io.BytesIO):
     """A body as botocore reads it from urllib3."""
 
@@ -1234,13 +1253,13 @@ def _task_error(original: Any) -> Any:
 
 
 def _own_errors_only(original: Any) -> Any:
-    """For tasks that call any exception an error of their service, time-outs included."""
+    """For tasks that call any exception an error of their service: time-outs, paths into nothing."""
 
     def from_error(self: Any, env: Any, ex: Exception) -> Any:
-        if isinstance(ex, (TimeoutError, _class("FailureEventException"))):
-            base = sys.modules[f"{TASK}.state_task"].StateTask
-            return base._from_error(self, env=env, ex=ex)
-        return original(self, env, ex)
+        if isinstance(ex, ClientError):
+            return original(self, env, ex)
+        base = sys.modules[f"{TASK}.state_task"].StateTask
+        return base._from_error(self, env=env, ex=ex)
 
     return from_error
 
@@ -1288,6 +1307,23 @@ def _choice(original: Any) -> Any:
             raise _failure(env, "States.NoChoiceMatched", cause, event="ExecutionFailed") from error
 
     return eval_state
+
+
+def _present(original: Any) -> Any:
+    """AWS: "You must specify the ``$.type`` field.  If the state input doesn't contain the ``$.type``
+    field, the execution fails."  (Developer guide, Choice state.)
+    """
+
+    def eval_body(self: Any, env: Any) -> None:
+        self.variable.eval(env)
+        missing = type(env.stack[-1]).__name__ == "NoSuchVariable"
+        if missing and self.comparison_function.operator_type.name != "IsPresent":
+            path = self.variable.string_sampler.literal_value
+            cause = f"Invalid path '{path}': The choice state's condition path references an invalid value."
+            raise _failure(env, errors.RUNTIME, cause, event="ExecutionFailed")
+        self.comparison_function.eval(env)
+
+    return eval_body
 
 
 def _variables(env: Any) -> dict[str, Any]:
@@ -1822,7 +1858,7 @@ REPLACEMENTS: tuple[Replacement, ...] = (
         f"{TASK}.service.state_task_service_dynamodb",
         "StateTaskServiceDynamoDB._from_error",
         _own_errors_only,
-        "a time-out is not DynamoDB's error",
+        "a time-out is not DynamoDB's error, nor is a path into nothing, which nothing catches",
     ),
     Replacement(
         f"{TASK}.service.state_task_service_lambda",
@@ -1849,6 +1885,12 @@ REPLACEMENTS: tuple[Replacement, ...] = (
         "StateChoice._eval_state",
         _choice,
         "States.NoChoiceMatched",
+    ),
+    Replacement(
+        f"{STATE}.choice.comparison.comparison_variable",
+        "ComparisonVariable._eval_body",
+        _present,
+        "for moto, a variable that is not there differs from every value",
     ),
     Replacement(
         f"{ASL}.component.common.string.string_expression",

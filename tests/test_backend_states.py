@@ -438,6 +438,35 @@ def test_missing_item_succeeds_without_item(world, table):
     assert world.result(states) == "yes"
 
 
+def update(value):
+    return item(
+        "updateItem",
+        Key=KEY,
+        UpdateExpression="SET v = :v",
+        ExpressionAttributeValues={":v": value},
+    )
+
+
+def test_object_where_dynamodb_wants_a_text_does_not_start_the_task(world, table):
+    resource, parameters = update({"S.$": "$.message"})
+    done = world.run({"A": task(resource, Parameters=parameters)}, {"message": {"a": 1}})
+    assert done["error"] == "States.Runtime"
+    assert (
+        "could not be used to start the Task: [The value for the field 'S' must be a STRING]"
+        in (done["cause"])
+    )
+    assert "Item" not in table.get_item(TableName="t", Key=KEY)
+    assert [e for e in world.log if e.kind == "cloud.error"] == []
+
+
+def test_path_into_nothing_is_no_error_of_dynamodb(world, table):
+    resource, parameters = update({"S.$": "States.JsonToString($.nothing)"})
+    retry = [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 2}]
+    done = world.run({"A": task(resource, Parameters=parameters, Retry=retry)})
+    assert done["error"] == "States.Runtime"
+    assert len([e for e in world.log if e.kind == "task.failed"]) == 1
+
+
 def test_put_update_and_delete_change_the_table(world, table):
     put, put_parameters = item("putItem", Item={**KEY, "n": {"N": "1"}})
     update, update_parameters = item(
@@ -539,6 +568,43 @@ def test_choice_without_a_match_names_that(world):
         "D": {"Type": "Succeed"},
     }
     assert world.run(states)["error"] == "States.NoChoiceMatched"
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        {"StringMatches": "*"},
+        {"IsNull": False},
+        {"IsString": True},
+        {"StringEqualsPath": "$.there"},
+        {"NumericGreaterThan": 1},
+    ],
+    ids=lambda test: next(iter(test)),
+)
+def test_choice_by_what_is_not_there_fails_even_with_a_default(world, test):
+    # AWS: "If the state input doesn't contain the $.type field, the execution fails."
+    rule = {"Variable": "$.missing.S", **test, "Next": "D"}
+    states = {"C": {"Type": "Choice", "Choices": [rule], "Default": "D"}, "D": {"Type": "Succeed"}}
+    done = world.run(states, {"there": "x"})
+    assert (done["status"], done["error"]) == ("FAILED", "States.Runtime")
+    assert "Invalid path '$.missing.S'" in done["cause"]
+
+
+def test_presence_is_asked_before_the_value(world):
+    rules = [
+        {"Variable": "$.a", "IsPresent": True},
+        {"Variable": "$.a", "StringMatches": "x*"},
+    ]
+    states = {
+        "C": {"Type": "Choice", "Choices": [{"And": rules, "Next": "Yes"}], "Default": "No"},
+        "Yes": {"Type": "Pass", "Result": "yes", "End": True},
+        "No": {"Type": "Pass", "Result": "no", "End": True},
+    }
+    assert [world.result(states, given) for given in ({}, {"a": "y"}, {"a": "xy"})] == [
+        "no",
+        "no",
+        "yes",
+    ]
 
 
 def test_parallel_gives_the_results_of_its_branches_in_order(world):
