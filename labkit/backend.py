@@ -899,7 +899,7 @@ def _check_parameters(params: Mapping[str, Any], model: Any, **_: Any) -> None:
     problems = parameters.problems(params, model.input_shape)
     if problems:
         raise ValueError(
-            f"The Parameters '{json.dumps(params, separators=(',', ':'))}' could not be used to start "
+            f"The Parameters '{json.dumps(params, separators=(',', ':'), default=str)}' could not be used to start "
             f"the Task: [{', '.join(problems)}]"
         )
 
@@ -1310,8 +1310,8 @@ def _choice(original: Any) -> Any:
 
 
 def _present(original: Any) -> Any:
-    """AWS: "You must specify the ``$.type`` field.  If the state input doesn't contain the ``$.type``
-    field, the execution fails."  (Developer guide, Choice state.)
+    """AWS's developer guide, Choice state: "You must specify the ``$.type`` field.  If the state input
+    doesn't contain the ``$.type`` field, the execution fails."
     """
 
     def eval_body(self: Any, env: Any) -> None:
