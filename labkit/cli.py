@@ -19,6 +19,7 @@ VERBS = {
     "demo": ("labkit.demo", "run the whole pattern once and show what happens"),
     "serve": ("labkit.serve", "run the local cloud in a process of its own"),
     "build": ("labkit.course.build", "build the notebooks of the lessons' sources"),
+    "prove": ("labkit.course.proof.command", "try known answers on the checks of exercises"),
     "doctor": ("labkit.doctor", "say what is wrong with this environment, and the cure"),
 }
 """Each verb: the module whose ``main(arguments)`` runs it, and what it does."""
