@@ -898,9 +898,9 @@ def _session() -> boto3.Session:
 def _check_parameters(params: Mapping[str, Any], model: Any, **_: Any) -> None:
     problems = parameters.problems(params, model.input_shape)
     if problems:
+        text = json.dumps(params, separators=(",", ":"), default=str)
         raise ValueError(
-            f"The Parameters '{json.dumps(params, separators=(',', ':'), default=str)}' could not be used to start "
-            f"the Task: [{', '.join(problems)}]"
+            f"The Parameters '{text}' could not be used to start the Task: [{', '.join(problems)}]"
         )
 
 
@@ -1310,8 +1310,10 @@ def _choice(original: Any) -> Any:
 
 
 def _present(original: Any) -> Any:
-    """AWS's developer guide, Choice state: "You must specify the ``$.type`` field.  If the state input
-    doesn't contain the ``$.type`` field, the execution fails."
+    """Only ``IsPresent`` may ask for what is not there.
+
+    Developer guide, Choice state: "You must specify the ``$.type`` field.  If the state input doesn't
+    contain the ``$.type`` field, the execution fails."
     """
 
     def eval_body(self: Any, env: Any) -> None:
