@@ -104,11 +104,11 @@ class Desk:
         self._module = types.ModuleType(_MODULE)
         config = Config()
         config.HistoryManager.enabled = False
-        self._shell: Any = InteractiveShell(
+        self._shell = InteractiveShell(
             config=config, user_module=self._module, ipython_dir=str(folder / "ipython")
         )
-        # Nobody reads tracebacks here.
-        self._shell.showtraceback = self._shell.showsyntaxerror = lambda *_, **__: None
+        for method in ("showtraceback", "showsyntaxerror"):  # nobody reads tracebacks here
+            setattr(self._shell, method, lambda *_, **__: None)
         self._open.callback(self._shell.restore_sys_module_state)
         self._prepare(first=True)
         return self
