@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from labkit.course import catalogue
 from labkit.course.catalogue import Lesson
 from labkit.course.exercise import CourseError
+from labkit.course.proof import survivor
 from labkit.course.proof.desk import Desk
 from labkit.course.proof.prover import PROMPT, Proof, Prover
 from labkit.course.proof.trial import Fate
 from labkit.course.source import answers, exercise_sources
 from labkit.lab import Lab, running
 
+KILLED = 0.9
+"""The part of the mutants that must be rejected."""
+
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command.
 
     Args:
-        arguments: ``[NN | N.M …]``.
+        arguments: ``[--mutants] [NN | N.M …]``.
 
     Returns:
         The exit status: 1 if an answer does not meet its fate.
@@ -29,22 +33,32 @@ def main(arguments: Sequence[str]) -> int:
         description="Try the solution, the stub and the known answers of exercises on their checks.",
     )
     parser.add_argument(
+        "--mutants",
+        action="store_true",
+        help="try changed solutions too, which must be rejected or be listed in survivors.md",
+    )
+    parser.add_argument(
         "what",
         nargs="*",
         help="a lesson's number or an exercise's; the whole course if none is given",
     )
     options = parser.parse_args(arguments)
-    return run(catalogue.lessons(), options.what)
+    return run(catalogue.lessons(), options.what, mutants=options.mutants)
 
 
 def run(
-    lessons: Sequence[Lesson], wanted: Sequence[str] = (), *, say: Callable[[str], None] = print
+    lessons: Sequence[Lesson],
+    wanted: Sequence[str] = (),
+    *,
+    mutants: bool = False,
+    say: Callable[[str], None] = print,
 ) -> int:
     """Prove exercises, and say how each stands.
 
     Args:
         lessons: all lessons.
         wanted: numbers of lessons and exercises; all of them if empty.
+        mutants: try mutants too.
         say: gets the result, line by line.
 
     Returns:
@@ -53,28 +67,34 @@ def run(
     Raises:
         CourseError: there is no such lesson or exercise, or a source is malformed.
     """
+    done: list[Proof] = []
     chosen = _chosen(lessons, wanted)
-    failed = 0
     with running() as lab:
         for lesson, numbers in chosen:
-            for proof in proofs(lesson, numbers, lab):
+            for proof in proofs(lesson, numbers, lab, mutants=mutants):
+                done.append(proof)
                 say(line(proof))
                 for failure in proof.failures:
                     say(f"    {failure}")
-                failed += bool(proof.failures)
-    say(f"{failed} exercises are not proven." if failed else "All of them are proven.")
-    return 1 if failed else 0
+    say(summary(done))
+    return 1 if any(proof.failures for proof in done) or too_many(done) else 0
 
 
-def proofs(lesson: Lesson, numbers: Iterable[str], lab: Lab) -> Iterable[Proof]:
+def proofs(
+    lesson: Lesson, numbers: Iterable[str], lab: Lab, *, mutants: bool = False
+) -> Iterator[Proof]:
     """The proofs of exercises of a lesson, one by one.
 
     Args:
         lesson: the lesson.
         numbers: of the exercises.
         lab: the lab that runs.
+        mutants: try mutants too.
+
+    Raises:
+        CourseError: there is no such exercise, or a source is malformed.
     """
-    sources, known = exercise_sources(lesson), answers(lesson)
+    sources, known, listed = exercise_sources(lesson), answers(lesson), survivor.read(lesson.folder)
     exercises = {exercise.number: exercise for exercise in lesson.exercises}
     for number in numbers:
         if number not in sources or number not in exercises:
@@ -82,21 +102,52 @@ def proofs(lesson: Lesson, numbers: Iterable[str], lab: Lab) -> Iterable[Proof]:
             raise CourseError(f"{lesson.folder.name}/{missing} has no exercise {number}. Write it.")
         try:
             with Desk(sources[number], lab) as desk:
-                yield Prover(exercises[number], sources[number], known, desk).proof()
+                prover = Prover(exercises[number], sources[number], known, desk)
+                prover.try_answers()
+                if mutants:
+                    prover.try_mutants(listed)
+                yield prover.proof
         except CourseError as error:
             yield Proof(exercises[number], failures=[str(error)])
 
 
 def line(proof: Proof) -> str:
     """How an exercise stands, in a line."""
-    wrong, right = (f"{proof.kept[f]} of {proof.tried[f]}" for f in (Fate.WRONG, Fate.RIGHT))
+    wrong, right = (f"{proof.met[f]} of {proof.tried[f]}" for f in (Fate.WRONG, Fate.RIGHT))
     seconds, what = proof.slowest
     slow = f" ({what})" if seconds > PROMPT else ""
     stands = "not proven" if proof.failures else "proven"
+    killed = f"mutants killed {proof.killed} of {proof.mutants}, " if proof.mutants else ""
     return (
         f"{proof.exercise.number:5} {stands:10}  wrong rejected {wrong}, right accepted {right}, "
-        f"slowest check {seconds * 1000:.0f} ms{slow}"
+        f"{killed}slowest check {seconds * 1000:.0f} ms{slow}"
     )
+
+
+def summary(proofs: Sequence[Proof]) -> str:
+    """All of it in a few lines."""
+    failed = sum(bool(proof.failures) for proof in proofs)
+    counts = [
+        (f"{name}:", sum(proof.met[fate] for proof in proofs), sum(p.tried[fate] for p in proofs))
+        for name, fate in (
+            ("wrong answers rejected", Fate.WRONG),
+            ("right answers accepted", Fate.RIGHT),
+        )
+    ]
+    mutants = sum(proof.mutants for proof in proofs)
+    if mutants:
+        counts.append(("mutants killed:", sum(proof.killed for proof in proofs), mutants))
+    counts.insert(0, ("exercises proven:", len(proofs) - failed, len(proofs)))
+    lines = [f"{name:24} {done:4} of {all_:4}" for name, done, all_ in counts]
+    if too_many(proofs):
+        lines.append(f"At least {KILLED:.0%} of the mutants must be killed.")
+    return "\n".join(lines)
+
+
+def too_many(proofs: Sequence[Proof]) -> bool:
+    """Whether more mutants pass than may, whatever the reasons that are listed."""
+    mutants = sum(proof.mutants for proof in proofs)
+    return sum(proof.killed for proof in proofs) < KILLED * mutants
 
 
 def _chosen(lessons: Sequence[Lesson], wanted: Sequence[str]) -> list[tuple[Lesson, list[str]]]:

@@ -16,10 +16,12 @@ class Form:
 
     Attributes:
         magic: the cell magic's line, such as ``%%handler connect``; empty if there is none.
-        tree: the Python below it.
+        body: the text below it.
+        tree: that as Python.
     """
 
     magic: str
+    body: str
     tree: ast.Module
 
     @classmethod
@@ -34,7 +36,11 @@ class Form:
             magic, _, body = cell.lstrip().partition("\n")
         else:
             body = TransformerManager().transform_cell(cell)
-        return cls(magic.strip(), ast.parse(body))
+        return cls(magic.strip(), body, ast.parse(body))
+
+    def cell(self, tree: ast.Module) -> str:
+        """The text of a cell with other Python below the magic."""
+        return "\n".join(filter(None, [self.magic, ast.unparse(tree)]))
 
     @property
     def is_empty(self) -> bool:
@@ -61,6 +67,34 @@ def as_json(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return None
+
+
+def json_texts(tree: ast.Module) -> list[ast.Constant]:
+    """The texts in a cell that are JSON."""
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and as_json(node.value) is not None
+    ]
+
+
+def with_json(solved: str, answer: str) -> str:
+    """The cell of an answer that may be JSON alone, which then stands in the place of the solution's.
+
+    Args:
+        solved: the cell with the solution.
+        answer: the text of the answer.
+    """
+    if as_json(answer) is None:
+        return answer
+    form = Form.of(solved)
+    found = json_texts(form.tree)
+    if len(found) != 1:
+        return answer
+    found[0].value = answer
+    return form.cell(form.tree)
 
 
 def _does_nothing(statement: ast.stmt) -> bool:

@@ -1,13 +1,18 @@
-"""The proof of one exercise: its answers are tried, and each must meet its fate."""
+"""The proof of one exercise: its answers and its mutants are tried, and each must meet its fate."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from labkit.course.exercise import Exercise
+from labkit.course.proof import survivor
 from labkit.course.proof.demand import shortfalls
-from labkit.course.proof.desk import Desk, Tried
+from labkit.course.proof.desk import BREAKS, PASSES, Desk
+from labkit.course.proof.form import Form
+from labkit.course.proof.mutant import Mutant, mutants
+from labkit.course.proof.survivor import Listed
 from labkit.course.proof.trial import SEEDS, Fate, Trial, trials
 from labkit.course.source import Answer, ExerciseSource
 
@@ -21,31 +26,21 @@ class Proof:
 
     Attributes:
         exercise: the exercise.
-        kept: how many answers of each fate met it.
-        tried: how many were tried.
+        tried: how many answers of each fate were tried.
+        met: how many of them met it.
+        mutants: how many mutants were tried.
+        killed: how many of them were rejected.
         slowest: seconds of the slowest check of a known answer, and what the answer was.
         failures: what is wrong, in words; the exercise is proven if there is none.
     """
 
     exercise: Exercise
-    kept: dict[Fate, int] = field(default_factory=lambda: dict.fromkeys(Fate, 0))
     tried: dict[Fate, int] = field(default_factory=lambda: dict.fromkeys(Fate, 0))
+    met: dict[Fate, int] = field(default_factory=lambda: dict.fromkeys(Fate, 0))
+    mutants: int = 0
+    killed: int = 0
     slowest: tuple[float, str] = (0.0, "")
     failures: list[str] = field(default_factory=list)
-
-    def note(self, trial: Trial, tried: Iterable[Tried], complaint: str) -> None:
-        """Count a trial.
-
-        Args:
-            trial: the answer.
-            tried: what came of it, once for each set of data.
-            complaint: what is wrong with that; empty if it met its fate.
-        """
-        self.tried[trial.fate] += 1
-        self.kept[trial.fate] += not complaint
-        if complaint:
-            self.failures.append(complaint)
-        self.slowest = max(self.slowest, *((each.seconds, trial.what) for each in tried))
 
 
 class Prover:
@@ -65,21 +60,67 @@ class Prover:
         self._source = source
         self._trials = list(trials(source, answers))
         self._desk = desk
+        self.proof = Proof(exercise)
 
-    def proof(self) -> Proof:
-        """Try all answers, on three sets of data each."""
-        proof = Proof(self._exercise)
+    def try_answers(self) -> None:
+        """Try all known answers, on three sets of data each."""
+        proof = self.proof
         proof.failures += shortfalls(self._exercise, self._source, self._trials)
         for trial in self._trials:
-            proof.note(trial, *self._try(trial))
-        return proof
-
-    def _try(self, trial: Trial) -> tuple[list[Tried], str]:
-        """What comes of an answer on each set of data, up to the one it fails on, and the complaint."""
-        tried: list[Tried] = []
-        for seed in SEEDS:
-            tried.append(self._desk.try_out(self._exercise, trial.code, seed))
-            complaint = trial.complaint(tried[-1], seed)
+            proof.tried[trial.fate] += 1
+            complaint, seconds = self._try(trial)
             if complaint:
-                return tried, complaint
-        return tried, ""
+                proof.failures.append(complaint)
+            else:
+                proof.met[trial.fate] += 1
+            proof.slowest = max(proof.slowest, (seconds, trial.what))
+
+    def try_mutants(self, listed: Listed) -> None:
+        """Try all mutants.
+
+        Args:
+            listed: those that may pass.
+        """
+        proof, passed = self.proof, []
+        for mutant in self.mutants:
+            proof.mutants += 1
+            outcome = self._fate(mutant)
+            if outcome == PASSES:
+                passed.append(mutant.name)
+            else:
+                proof.killed += 1
+        names = [mutant.name for mutant in self.mutants]
+        proof.failures += survivor.differences(self._source, listed, passed, names)
+
+    @cached_property
+    def mutants(self) -> list[Mutant]:
+        """The mutants of the solution, without those that are known to be right."""
+        right = {Form.of(t.code).key for t in self._trials if t.fate is Fate.RIGHT}
+        return [each for each in mutants(self._source) if Form.of(each.code).key not in right]
+
+    def _try(self, trial: Trial) -> tuple[str, float]:
+        """What is wrong with what comes of an answer, and the seconds of its quickest check.
+
+        The quickest, because a cloud's first calls of a kind take longer than all that follow.
+        """
+        seconds = []
+        for seed in SEEDS:
+            tried = self._desk.try_out(self._exercise, trial.code, seed)
+            seconds.append(tried.seconds)
+            complaint = trial.complaint(tried, seed)
+            if complaint:
+                return complaint, min(seconds)
+        return "", min(seconds)
+
+    def _fate(self, mutant: Mutant) -> str:
+        """What comes of a mutant on the first set of data that does not let it pass."""
+        for seed in SEEDS:
+            tried = self._desk.try_out(self._exercise, mutant.code, seed)
+            if tried.outcome == BREAKS and not tried.raised:
+                self.proof.failures.append(
+                    f"{self._trials[0].where}: the check breaks on a mutant: {mutant.name}\n"
+                    f"      {tried.said}\n      Let it say what is wrong instead, by a diagnosis."
+                )
+            if tried.outcome != PASSES or tried.raised:
+                return tried.raised or tried.outcome
+        return PASSES

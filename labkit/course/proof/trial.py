@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from labkit.course.proof.desk import BREAKS, ENDLESS, PASSES, RAISES, Tried
+from labkit.course.proof.form import with_json
 from labkit.course.source import Answer, ExerciseSource, place
 
 SEEDS = (1, 20_260_101, 271_828_182_845)
@@ -78,4 +79,5 @@ def trials(source: ExerciseSource, answers: Iterable[Answer]) -> Iterator[Trial]
         if answer.exercise == source.number:
             where = place(answer.path, answer.line)
             fate = Fate.WRONG if answer.wrong else Fate.RIGHT
-            yield Trial(fate, answer.code, where, answer.what, answer.wrong or "")
+            code = with_json(source.solved, answer.code)
+            yield Trial(fate, code, where, answer.what, answer.wrong or "")
