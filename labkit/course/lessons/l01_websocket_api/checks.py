@@ -196,7 +196,7 @@ def _compare(
         code = "LIFECYCLE"
     elif said == "$default":
         code = "DEFAULT_INVENTED" if took is None else "WRONG_ROUTE"
-    elif took == "$default":
+    elif took == "$default" and said is None:
         code = "NO_DEFAULT"
     else:
         code = "WRONG_ROUTE"
@@ -275,6 +275,8 @@ def first_echo(attempt: Attempt, order: Any) -> None:
                 raise _stopped(attempt, letter, error) from None
             if letter == "e":
                 after.callback(names["client"].shutdown)
+                if letters.index("f") < letters.index("a"):
+                    names["client"].settimeout(0.3)  # nothing was sent, so nothing will come
         if "hello" not in printed.getvalue():
             raise attempt.not_yet(
                 "NOTHING_RECEIVED",
@@ -545,8 +547,11 @@ def _serves(attempt: Attempt, aws: Sandbox, url: str, keys: list[str]) -> None:
             expected="it connects",
         ) from None
     if not aws.invocations("on-connect"):
+        called = [key for key in keys if aws.invocations(f"on-{key.strip('$')}")]
         raise attempt.not_yet(
-            "ROUTE_MISSING", did="connecting called no function", expected="the one for $connect"
+            "ONE_FUNCTION_FOR_ALL" if called else "ROUTE_MISSING",
+            did=f"connecting called {f'the one for {called[0]}' if called else 'no function'}",
+            expected="the function for $connect",
         )
     answers = {}
     for key in keys[1:]:
