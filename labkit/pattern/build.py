@@ -77,13 +77,12 @@ def build(prefix: str = "orders", session: boto3.Session | None = None) -> Syste
     machine = aws.arn("states", f"stateMachine:{aws.name('work')}")
 
     # The functions: one package for all, and for each a role that allows what it does.
-    change_executions = _allow(
-        aws.arn("dynamodb", f"table/{executions}"), "dynamodb:GetItem", "dynamodb:UpdateItem"
+    executions_arn, connections_arn, products_arn = (
+        aws.arn("dynamodb", f"table/{table}") for table in (executions, connections, products)
     )
-    change_products = _allow(
-        aws.arn("dynamodb", f"table/{products}"), "dynamodb:BatchGetItem", "dynamodb:UpdateItem"
-    )
-    connections_arn = aws.arn("dynamodb", f"table/{connections}")
+    change_execution = _allow(executions_arn, "dynamodb:UpdateItem")
+    read_execution = _allow(executions_arn, "dynamodb:GetItem")
+    change_stock = _allow(products_arn, "dynamodb:UpdateItem")
     read_secret = _allow(secret, "secretsmanager:GetSecretValue")
     send = _allow(
         aws.arn("execute-api", f"{socket_api}/{STAGE}/POST/@connections/*"),
@@ -91,20 +90,26 @@ def build(prefix: str = "orders", session: boto3.Session | None = None) -> Syste
     )
     allowed = {
         "place_order": [
-            _allow(aws.arn("dynamodb", f"table/{executions}"), "dynamodb:PutItem"),
+            _allow(executions_arn, "dynamodb:PutItem"),
             _allow(machine, "states:StartExecution"),
             read_secret,
         ],
         "connect": [
             _allow(connections_arn, "dynamodb:PutItem", "dynamodb:DeleteItem"),
-            change_executions,
+            change_execution,
             read_secret,
         ],
-        "subscribe": [_allow(connections_arn, "dynamodb:GetItem"), change_executions, send],
-        "disconnect": [_allow(connections_arn, "dynamodb:DeleteItem"), change_executions],
+        "subscribe": [_allow(connections_arn, "dynamodb:GetItem"), change_execution, send],
+        "disconnect": [_allow(connections_arn, "dynamodb:DeleteItem"), change_execution],
         "default": [_allow(connections_arn, "dynamodb:GetItem"), send],
-        "do_work": [change_products, change_executions, send],
-        "release_stock": [change_products, change_executions],
+        "do_work": [
+            _allow(products_arn, "dynamodb:BatchGetItem"),
+            change_stock,
+            read_execution,
+            change_execution,
+            send,
+        ],
+        "release_stock": [change_stock, read_execution, change_execution],
     }
     environment = {
         "EXECUTIONS_TABLE": executions,
@@ -148,7 +153,12 @@ def build(prefix: str = "orders", session: boto3.Session | None = None) -> Syste
         aws.role(
             "work",
             "states",
-            [_allow(task_functions, "lambda:InvokeFunction"), change_executions, send],
+            [
+                _allow(task_functions, "lambda:InvokeFunction"),
+                read_execution,
+                change_execution,
+                send,
+            ],
         ),
     )
 
@@ -188,15 +198,16 @@ def teardown(prefix: str = "orders", session: boto3.Session | None = None) -> li
                 aws.states.stop_execution(executionArn=execution["executionArn"])
     aws.states.delete_state_machine(stateMachineArn=machine)
 
+    # The functions go before the connections and their logs after both: $disconnect would run once
+    # more for each connection, and whatever runs makes its log group anew.
+    for name in aws.functions_of_mine():
+        aws.functions.delete_function(FunctionName=name)
     for api in aws.apis_of_mine():
         if api["ProtocolType"] == "WEBSOCKET":
             aws.close_connections(api["ApiId"], aws.name("connections"))
         aws.apis.delete_api(ApiId=api["ApiId"])
-
-    for name in aws.functions_of_mine():
-        aws.functions.delete_function(FunctionName=name)
-        with _gone_is_fine():
-            aws.logs.delete_log_group(logGroupName=f"/aws/lambda/{name}")
+    for name in aws.log_groups_of_mine():
+        aws.logs.delete_log_group(logGroupName=name)
     for name in aws.roles_of_mine():
         with _gone_is_fine():
             aws.iam.delete_role_policy(RoleName=name, PolicyName="what-it-does")
@@ -211,6 +222,7 @@ def teardown(prefix: str = "orders", session: boto3.Session | None = None) -> li
     return [
         *(api["Name"] for api in aws.apis_of_mine()),
         *aws.functions_of_mine(),
+        *aws.log_groups_of_mine(),
         *aws.roles_of_mine(),
         *aws.tables_of_mine(),
     ]
@@ -398,6 +410,11 @@ class _Aws:
     def functions_of_mine(self) -> list[str]:
         names = [found["FunctionName"] for found in _pages(self.functions, "list_functions")]
         return self._mine(names)
+
+    def log_groups_of_mine(self) -> list[str]:
+        mine = f"/aws/lambda/{self.prefix}-"
+        found = _pages(self.logs, "describe_log_groups", logGroupNamePrefix=mine)
+        return [group["logGroupName"] for group in found]
 
     def roles_of_mine(self) -> list[str]:
         names = self._mine(found["RoleName"] for found in _pages(self.iam, "list_roles"))

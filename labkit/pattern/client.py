@@ -73,10 +73,10 @@ class Inbox:
         try:
             message = json.loads(text)
             sequence = message["sequence"]
+            if sequence <= self._last:
+                return None
         except (ValueError, KeyError, TypeError):
             return None  # "help", or one of API Gateway's own errors
-        if sequence <= self._last:
-            return None
         self._last = sequence
         return dict(message)
 
