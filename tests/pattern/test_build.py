@@ -66,11 +66,12 @@ def test_building_again_fills_the_shop_up(shop: Shop, system: System) -> None:
 def test_teardown_ends_and_deletes_all_of_it_and_nothing_else(shop: Shop) -> None:
     before = everything()
     second = Shop(shop.lab, build("second"))
-    with second.hold("DoWork"):
-        placed = second.place(ORDER)
-        socket = second.connect(placed.websocket_url)
-        assert everything() > before
-        assert teardown("second") == []
+    second.faults.add("state.enter", "delay", state="GetConn", seconds=600)
+    placed = second.place(ORDER)
+    socket = second.connect(placed.websocket_url)
+    second.wait("fault.applied", step="state.enter")
+    assert everything() > before
+    assert teardown("second") == []
     assert second.ended(placed) == "ABORTED"
     assert socket.recv() == ""  # websocket-client's sign that the other side closed
     socket.shutdown()
