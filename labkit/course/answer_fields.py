@@ -50,7 +50,7 @@ def fields(
         _alert("You have answered this question right before.") if solved else ""
     )
 
-    def check(*_: Any) -> None:
+    def check(_: Any) -> None:
         chosen = given()
         if not any(chosen):
             said.value = _alert(f"Not counted: {_nothing(question)}")
@@ -63,12 +63,8 @@ def fields(
             said.value = _alert("✓ Right." if answer.right else "✗ Not yet.", *answer.why)
 
     button.on_click(check)
-    for field in inputs:
-        if isinstance(field, ipywidgets.Text):
-            field.on_msg(  # Enter
-                lambda _, content, __: check() if content.get("event") == "submit" else None
-            )
-    box = ipywidgets.VBox([ipywidgets.HTML(_style(question)), *inputs, button, said])
+    above = ipywidgets.HTML(_style(question) + _asks(question))
+    box = ipywidgets.VBox([above, *inputs, button, said])
     box.add_class("labkit-quiz")
     return box
 
@@ -83,6 +79,7 @@ def _inputs(question: Question) -> tuple[list[Any], Callable[[], list[str]]]:
                 ipywidgets.Text(
                     description="Your word" if gaps == 1 else f"Gap {place}",
                     style={"description_width": "initial"},
+                    continuous_update=False,  # so that the button's message cannot overtake a text
                     layout=ipywidgets.Layout(width="min(24em, 100%)"),
                 )
                 for place in range(1, gaps + 1)
@@ -125,11 +122,32 @@ def _alert(*lines: str) -> str:
     return f'<div role="alert" style="{STYLE}">{"<br>".join(map(marked_up, lines))}</div>'
 
 
+def _asks(question: Question) -> str:
+    """What stands above the fields; the arrow keys are the notebook's own."""
+    match question:
+        case Choice(several=True):
+            return _line("Choose all that are right. Tab moves, the space bar chooses.")
+        case Choice():
+            return _line("Choose one. Tab moves, the space bar chooses.")
+    return _line("Fill in each gap.")
+
+
+def _line(text: str) -> str:
+    return f'<div style="{STYLE}">{text}</div>'
+
+
 def _style(question: Question) -> str:
-    """Long options may take several lines, and stand in one place: the list above makes way."""
-    return (
-        f"<style>#{options_id(question)} {{ display: none }} "
-        ".labkit-quiz label, .labkit-quiz .widget-checkbox { height: auto; min-height: 28px } "
-        ".labkit-quiz label, .labkit-quiz label span { white-space: normal; line-height: 1.4; "
-        "color: var(--jp-content-font-color1, inherit); font-size: inherit }</style>"
-    )
+    """Long options may take several lines; the list of options above makes way for them."""
+    return f"""<style>
+#{options_id(question)} {{ display: none }}
+.labkit-quiz .widget-radio-box label, .labkit-quiz .widget-checkbox label {{
+  display: flex; align-items: flex-start; justify-content: flex-end; gap: 0.5em;
+  height: auto; max-width: 46em; margin: 0.2em 0; padding: 0; text-align: left;
+  white-space: normal; line-height: 1.4; font-size: inherit;
+  color: var(--jp-content-font-color1, inherit) }}
+.labkit-quiz .widget-radio-box label {{ flex-direction: row-reverse }}
+.labkit-quiz .widget-checkbox label {{ justify-content: flex-start }}
+.labkit-quiz .widget-checkbox, .labkit-quiz .widget-checkbox label span {{
+  height: auto; white-space: normal; line-height: 1.4 }}
+.labkit-quiz input {{ flex: none; margin: 0.2em 0 0.2em 0.2em }}
+</style>"""

@@ -23,7 +23,7 @@ def as_text(question: Question) -> str:
             for letter, option in question.options.items()
         ]
         lines.append("")
-    return "\n".join([*lines, f"To answer: {question.call}."])
+    return "\n".join([*lines, f"To answer in a cell: {question.call}."])
 
 
 def as_page(question: Question) -> str:
@@ -31,7 +31,7 @@ def as_page(question: Question) -> str:
     parts = [f'<div style="{STYLE}">', f"<p><strong>Question {question.number}</strong></p>"]
     for is_code, block in question.blocks:
         parts.append(
-            f"<pre>{html.escape(block, quote=False)}</pre>"
+            f'<pre style="margin-bottom: 1em">{html.escape(block, quote=False)}</pre>'
             if is_code
             else f"<p>{marked_up(block)}</p>"
         )
@@ -43,7 +43,9 @@ def as_page(question: Question) -> str:
         ]
         parts.append("</ul>")
     call, comma, what = question.call.partition("), ")
-    parts.append(f"<p>To answer: {marked_up(f'`{call})`')}{comma[1:]}{marked_up(what)}.</p>")
+    parts.append(
+        f"<p>To answer in a cell: {marked_up(f'`{call})`')}{comma[1:]}{marked_up(what)}.</p>"
+    )
     return "\n".join([*parts, "</div>"])
 
 

@@ -68,7 +68,7 @@ def test_a_question_as_text() -> None:
         "  a  a greeting",
         "  b  a farewell",
         "",
-        'To answer: answer("q1.2", "a"), with the letter of your choice.',
+        'To answer in a cell: answer("q1.2", "a"), with the letter of your choice.',
     ]
 
 
