@@ -1614,6 +1614,25 @@ def _never_invoke(_: Any) -> Any:
     return invoke
 
 
+def _add_statement(original: Any) -> Any:
+    from moto.awslambda.exceptions import LambdaClientError
+
+    @functools.wraps(original)
+    def add_statement(self: Any, raw: str, qualifier: str | None = None) -> Any:
+        wanted = json.loads(raw).get("StatementId")
+        if any(statement.get("Sid") == wanted for statement in self.statements):
+            error = LambdaClientError(
+                "ResourceConflictException",
+                f"The statement id ({wanted}) provided already exists. Please provide a new statement "
+                "id, or remove the existing statement.",
+            )
+            error.code = 409
+            raise error
+        return original(self, raw, qualifier)
+
+    return add_statement
+
+
 def _receive_message(original: Any) -> Any:
     @functools.wraps(original)
     def receive_message(
@@ -1704,6 +1723,12 @@ REPLACEMENTS: tuple[Replacement, ...] = (
         "LambdaFunction.invoke",
         _never_invoke,
         "moto would start Docker for its own event sources",
+    ),
+    Replacement(
+        "moto.awslambda.policy",
+        "Policy.add_statement",
+        _add_statement,
+        "moto takes a statement id twice",
     ),
     Replacement(
         "moto.sqs.models",

@@ -13,8 +13,11 @@ Lambda developer guide.
 
 from __future__ import annotations
 
+import ast
 import io
 import os
+import re
+import symtable
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -85,6 +88,36 @@ def package(
             f"({len(files[largest]) / 2**20:.1f} MB). Leave out what the function does not need."
         )
     return archive.getvalue()
+
+
+def handler_name(source: str) -> str:
+    """The name of the function in a module that Lambda is to call.
+
+    ``handler`` and ``lambda_handler`` are taken by their names, any other if it is the only function
+    at the top of the module that takes an event and a context.
+
+    Args:
+        source: the module's text; a first line ``%%handler NAME`` counts as a comment.
+
+    Returns:
+        The name, or an empty string where it is not plain.
+
+    Raises:
+        SyntaxError: the text is not Python.
+    """
+    source = re.sub(r"\A%%handler", "# %%handler", source)
+    top = symtable.symtable(source, "handler.py", "exec")
+    for usual in ("lambda_handler", "handler"):
+        if usual in top.get_identifiers() and top.lookup(usual).is_assigned():
+            return usual
+    takes_two = [
+        node.name
+        for node in ast.parse(source).body
+        if isinstance(node, ast.FunctionDef)
+        and len(node.args.posonlyargs) + len(node.args.args) == 2
+        and not node.args.kwonlyargs
+    ]
+    return takes_two[0] if len(takes_two) == 1 else ""
 
 
 def _read(source: Path) -> Iterator[tuple[str, bytes]]:

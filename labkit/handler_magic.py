@@ -17,7 +17,6 @@ compiled, not run; a cell with a syntax error leaves the file as it was.
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import sys
@@ -25,6 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from labkit.deployment_package import handler_name
 from labkit.errors import EnvironmentProblem, HandlerProblem
 from labkit.jupyter import project_root, work_folder
 
@@ -65,7 +65,7 @@ def write(line: str, cell: str, folder: Path) -> str:
     """
     name = _name(line)
     source = f"# %%handler {name}\n{cell.rstrip()}\n"
-    tree = _parse(name, source)
+    _compile(name, source)
     path = folder / f"{name}.py"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ def write(line: str, cell: str, folder: Path) -> str:
         raise HandlerProblem(
             f"{path} cannot be written: {error.strerror}. Make its folder writable, or free room."
         ) from error
-    handler = _handler(tree)
+    handler = handler_name(source)
     shown = _shown(path)
     return f'{shown}, Handler="{name}.{handler}"' if handler else shown
 
@@ -132,15 +132,13 @@ def _name(line: str) -> str:
     return name
 
 
-def _parse(name: str, source: str) -> ast.Module:
+def _compile(name: str, source: str) -> None:
     try:
-        tree = ast.parse(source, f"{name}.py")
         compile(source, f"{name}.py", "exec", dont_inherit=True)  # `return` outside a function, …
     except SyntaxError as error:
         raise HandlerProblem(_pointing(error, source)) from None
     except ValueError as error:  # a null byte
         raise HandlerProblem(f"This cell is not Python: {error}.") from None
-    return tree
 
 
 def _pointing(error: SyntaxError, source: str) -> str:
@@ -162,21 +160,6 @@ def _pointing(error: SyntaxError, source: str) -> str:
         before = "".join("\t" if character == "\t" else " " for character in line[:column])
         shown.append(f"    {'':{width}} | {before}^")
     return "\n".join(shown)
-
-
-def _handler(tree: ast.Module) -> str:
-    """The one function that takes an event and a context, or an empty string if that is not plain."""
-    takes_two = [
-        node.name
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef)
-        and len(node.args.posonlyargs) + len(node.args.args) == 2
-        and not node.args.kwonlyargs
-    ]
-    for usual in ("lambda_handler", "handler"):
-        if usual in takes_two:
-            return usual
-    return takes_two[0] if len(takes_two) == 1 else ""
 
 
 def _shown(path: Path) -> str:

@@ -346,6 +346,24 @@ def test_unchanged_function_costs_a_look_into_a_dictionary(backend, function):
     assert backend.function("work", ACCOUNT, REGION) is backend.function("work", ACCOUNT, REGION)
 
 
+def test_a_statement_id_of_a_policy_is_taken_once(backend, function):
+    allowed = {
+        "FunctionName": "work",
+        "StatementId": "api",
+        "Action": "lambda:InvokeFunction",
+        "Principal": "apigateway.amazonaws.com",
+    }
+    function.add_permission(**allowed)
+    with pytest.raises(
+        function.exceptions.ResourceConflictException, match=r"statement id \(api\)"
+    ):
+        function.add_permission(**allowed)
+    policy = json.loads(function.get_policy(FunctionName="work")["Policy"])
+    assert [statement["Sid"] for statement in policy["Statement"]] == ["api"]
+    function.remove_permission(FunctionName="work", StatementId="api")
+    function.add_permission(**allowed)
+
+
 def test_deleted_function_is_gone_at_once(backend, function):
     assert backend.function("work", ACCOUNT, REGION)
     function.delete_function(FunctionName="work")

@@ -15,12 +15,10 @@ from the event log; nothing sleeps.
 
 from __future__ import annotations
 
-import ast
 import functools
 import json
 import os
 import random
-import re
 import time
 import urllib.error
 import urllib.request
@@ -28,7 +26,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
@@ -37,27 +34,15 @@ import boto3
 import websocket
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from labkit.deployment_package import package
+from labkit.deployment_package import handler_name, package
 from labkit.eventlog import Event
 from labkit.lab import DEFAULT_REGION, Lab
+from labkit.resources import RUNTIME, TRUST, Source, texts
 from labkit.runtime import redirect
 
 STAGE = "prod"
 PATIENCE = 10.0
 """Seconds after which something that never happens is given up."""
-
-_TRUST = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": ["lambda.amazonaws.com", "states.amazonaws.com"]},
-                "Action": "sts:AssumeRole",
-            }
-        ],
-    }
-)
 
 
 class Refused(Exception):
@@ -253,13 +238,15 @@ class Sandbox:
     @functools.cached_property
     def role(self) -> str:
         """A role for functions and state machines; its ARN."""
-        made = self.client("iam").create_role(RoleName="check", AssumeRolePolicyDocument=_TRUST)
+        made = self.client("iam").create_role(
+            RoleName="check", AssumeRolePolicyDocument=json.dumps(TRUST)
+        )
         return str(made["Role"]["Arn"])
 
     def function(
         self,
         name: str,
-        source: str | Path | Mapping[str, str],
+        source: str | Source,
         *,
         environment: Mapping[str, str] | None = None,
         timeout: int = 3,
@@ -268,21 +255,19 @@ class Sandbox:
 
         Args:
             name: its name.
-            source: Python source, the path of a file, or several files by name; the handler is the
-                one function in the first that takes an event and a context.
+            source: Python source, the path of a file, several paths, or texts by name; the first
+                has the handler.
             environment: its environment variables.
             timeout: seconds.
         """
-        files = source if isinstance(source, Mapping) else {}
-        if isinstance(source, Path):
-            files = {source.name: source.read_text(encoding="utf-8")}
-        elif isinstance(source, str):
-            files = {f"{name.replace('-', '_')}.py": source}
+        if isinstance(source, str):
+            source = {f"{name.replace('-', '_')}.py": source}
+        files = texts(source)
         first, text = next(iter(files.items()))
         made = self.client("lambda").create_function(
             FunctionName=name,
-            Runtime="python3.12",
-            Handler=f"{first.removesuffix('.py')}.{handler_name(text)}",
+            Runtime=RUNTIME,
+            Handler=f"{first.removesuffix('.py')}.{_handler(text)}",
             Role=self.role,
             Timeout=timeout,
             Code={"ZipFile": package(files)},
@@ -560,29 +545,17 @@ class Sandbox:
         return self._lab.log.after(self._after)
 
 
-def handler_name(source: str) -> str:
-    """The name of the one function at the top of a module that takes an event and a context.
-
-    ``handler`` and ``lambda_handler`` come first; ``handler`` is the answer if there is none.
-    """
-    try:
-        tree = ast.parse(re.sub(r"\A%%handler", "# %%handler", source))
-    except SyntaxError:
-        return "handler"
-    names = [
-        node.name
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef) and len(node.args.args) == 2
-    ]
-    for usual in ("handler", "lambda_handler"):
-        if usual in names:
-            return usual
-    return names[0] if names else "handler"
-
-
 def quoted(text: str) -> str:
     """Text as it stands in a URL's query."""
     return quote(text, safe="")
+
+
+def _handler(text: str) -> str:
+    """The handler's name; of a module that has none, the name that the function's log misses then."""
+    try:
+        return handler_name(text) or "handler"
+    except SyntaxError:
+        return "handler"
 
 
 @functools.cache
