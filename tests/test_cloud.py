@@ -1,10 +1,11 @@
-"""Whatever fails, the log says it, and the cloud goes on: for the one whom it struck and for all."""
+"""The parts together: who reaches whom, and that the cloud goes on whatever fails."""
 
 from __future__ import annotations
 
 import json
 import socket
 import struct
+import uuid
 from collections.abc import Iterator
 from typing import Any
 from urllib.error import HTTPError
@@ -18,6 +19,131 @@ from labkit import package
 from labkit.lab import Lab, running
 
 DEADLINE = 20.0
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with running() as lab:
+        yield lab
+
+
+# -- a state machine, an HTTP API and a function --------------------------------------------------
+
+ANSWER = b"""
+import json
+
+def handler(event, context):
+    query = event.get("queryStringParameters") or {}
+    seen = {name: event[name] for name in ("rawPath", "rawQueryString", "pathParameters")}
+    seen |= {"body": json.loads(event["body"]), "stage": event["requestContext"]["stage"]}
+    return {"statusCode": int(query.get("status", 200)), "body": json.dumps(seen)}
+"""
+
+
+@pytest.fixture(scope="module")
+def http_api(lab: Lab) -> str:
+    """The id of an API with the stages ``prod`` and ``$default``, whose function says what it got."""
+    role = boto3.client("iam").create_role(RoleName="http", AssumeRolePolicyDocument="{}")
+    function = boto3.client("lambda").create_function(
+        FunctionName="answer",
+        Runtime="python3.13",
+        Role=role["Role"]["Arn"],
+        Handler="answer.handler",
+        Code={"ZipFile": package({"answer.py": ANSWER})},
+    )
+    apis = boto3.client("apigatewayv2")
+    api: str = apis.create_api(Name="answer", ProtocolType="HTTP")["ApiId"]
+    integration = apis.create_integration(
+        ApiId=api,
+        IntegrationType="AWS_PROXY",
+        IntegrationUri=function["FunctionArn"],
+        PayloadFormatVersion="2.0",
+    )
+    target = f"integrations/{integration['IntegrationId']}"
+    apis.create_route(ApiId=api, RouteKey="POST /things/{id}", Target=target)
+    for stage in ("prod", "$default"):
+        apis.create_stage(ApiId=api, StageName=stage, AutoDeploy=True)
+    return api
+
+
+@pytest.mark.parametrize(
+    ("where", "stage", "path"),
+    [
+        ("/execute-api/{api}/prod/things/7", "prod", "/prod/things/7"),
+        ("/execute-api/{api}/things/7", "$default", "/things/7"),
+        ("/prod/things/7", "prod", "/prod/things/7"),
+        ("/things/7", "$default", "/things/7"),
+    ],
+)
+def test_http_api_is_reached_by_path_and_by_host(
+    lab: Lab, http_api: str, where: str, stage: str, path: str
+) -> None:
+    host = f"{http_api}.execute-api.us-east-1.amazonaws.com"
+    request = Request(
+        lab.endpoint + where.format(api=http_api),
+        data=b"{}",
+        headers={"Content-Type": "application/json"},
+    )
+    if "{api}" not in where:
+        request.add_header("Host", host)
+    with urlopen(request, timeout=DEADLINE) as answer:
+        seen = json.load(answer)
+    assert (seen["stage"], seen["rawPath"], seen["pathParameters"]) == (stage, path, {"id": "7"})
+
+
+@pytest.mark.parametrize("stage", ["prod", None])
+def test_state_machine_calls_an_http_api(lab: Lab, http_api: str, stage: str | None) -> None:
+    output = json.loads(run_task(lab, http_api, stage, {"k": ["a", "b"]})["output"])
+    assert output["StatusCode"] == 200
+    assert output["ResponseBody"] == {
+        "rawPath": "/prod/things/7" if stage else "/things/7",
+        "rawQueryString": "k=a&k=b",
+        "pathParameters": {"id": "7"},
+        "body": {"x": 5},
+        "stage": stage or "$default",
+    }
+
+
+def test_status_of_an_http_api_is_the_error_of_the_task(lab: Lab, http_api: str) -> None:
+    failed = run_task(lab, http_api, "prod", {"status": ["418"]})
+    assert (failed["status"], failed["error"]) == ("FAILED", "ApiGateway.418")
+    assert json.loads(failed["cause"])["body"] == {"x": 5}
+
+
+def run_task(lab: Lab, api: str, stage: str | None, query: dict[str, list[str]]) -> Any:
+    """Run a state machine that calls the API; how its execution ended."""
+    states = boto3.client("stepfunctions")
+    call = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::apigateway:invoke",
+        "Parameters": {
+            "ApiEndpoint": f"{api}.execute-api.us-east-1.amazonaws.com",
+            "Method": "POST",
+            **({"Stage": stage} if stage else {}),
+            "Path": "/things/7",
+            "QueryParameters": query,
+            "RequestBody": {"x.$": "$.y"},
+            "AuthType": "IAM_ROLE",
+        },
+        "End": True,
+    }
+    machine = states.create_state_machine(
+        name=f"calls-{uuid.uuid4().hex}",
+        definition=json.dumps({"StartAt": "Call", "States": {"Call": call}}),
+        roleArn="arn:aws:iam::123456789012:role/http",
+    )
+    started = states.start_execution(
+        stateMachineArn=machine["stateMachineArn"], input=json.dumps({"y": 5})
+    )
+    arn = started["executionArn"]
+    lab.log.wait(
+        lambda event: event.kind == "execution.ended" and event["execution"] == arn,
+        timeout=DEADLINE,
+    )
+    return states.describe_execution(executionArn=arn)
+
+
+# -- whatever fails -------------------------------------------------------------------------------
 
 CODE = """
 import os, signal
@@ -109,9 +235,8 @@ class Echo:
 
 
 @pytest.fixture(scope="module")
-def built() -> Iterator[Echo]:
-    with running() as lab:
-        yield Echo(lab)
+def built(lab: Lab) -> Echo:
+    return Echo(lab)
 
 
 @pytest.fixture
