@@ -1,0 +1,1 @@
+"""Lesson 05: the state machine, grown state by state."""
