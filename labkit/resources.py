@@ -5,14 +5,14 @@
 Each is plain boto3, makes at most one resource, and may be called again: what is there is found and
 brought up to date.  The same calls work on the local cloud and on an account; there, a resource takes
 some seconds until it can be used, and these functions wait for that.
-
-Clients are made for each call, so that they act in the account and region that hold at that moment.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -110,9 +110,9 @@ def role(name: str = "lab-role") -> str:
     """
     iam = _client("iam")
     try:
-        made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))
-    except iam.exceptions.EntityAlreadyExistsException:
         return str(iam.get_role(RoleName=name)["Role"]["Arn"])
+    except iam.exceptions.NoSuchEntityException:
+        made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))
     iam.put_role_policy(RoleName=name, PolicyName="lab", PolicyDocument=json.dumps(ALLOWED))
     return str(made["Role"]["Arn"])
 
@@ -306,9 +306,23 @@ def management_endpoint(api_id: str, stage: str) -> str:
 
 
 def _client(service: str) -> Any:
-    make: Callable[[str], Any] = boto3.client
+    """A client that acts in the account and region that hold now."""
+    session = _session()
+    held = session.get_credentials()
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+    return _made(service, held.access_key if held else "", session.region_name, endpoint)
+
+
+@functools.cache
+def _session() -> Any:
+    return boto3.Session()
+
+
+@functools.lru_cache(maxsize=32)
+def _made(service: str, *_: str | None) -> Any:
+    """A client; making one takes longer than most calls."""
     try:
-        return make(service)
+        return _session().client(service)
     except NoRegionError:
         raise LabNotRunning(
             "No cloud is there: the lab does not run, and no region is set. Run the notebook's first "

@@ -26,6 +26,7 @@ from labkit.resources import (
     state_machine,
     texts,
 )
+from labkit.runtime import redirect
 
 REGION = "us-east-1"
 ECHO = "def handler(event, context):\n    return event\n"
@@ -243,6 +244,15 @@ def test_management_endpoint_is_the_address_of_the_region(lab: Lab) -> None:
     assert management_endpoint("abc", "prod") == endpoint
 
 
+def test_made_within_another_account_nothing_is_made_there_afterwards(lab: Lab) -> None:
+    keys = client("sts").assume_role(
+        RoleArn="arn:aws:iam::210987654321:role/check", RoleSessionName="check"
+    )["Credentials"]
+    with redirect.acting_as(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"]):
+        assert function("theirs", {"e.py": ECHO}).split(":")[4] == "210987654321"
+    assert function("mine", {"e.py": ECHO}).split(":")[4] == "123456789012"
+
+
 def test_without_lab_and_region_the_first_cell_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     running_lab = Lab.current()
     if running_lab:
@@ -250,6 +260,5 @@ def test_without_lab_and_region_the_first_cell_is_named(monkeypatch: pytest.Monk
     for name in ("AWS_DEFAULT_REGION", "AWS_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     with pytest.raises(LabNotRunning, match=r"Lab\.start\(\)"):
         management_endpoint("abc", "prod")
