@@ -16,6 +16,10 @@ VERBS = {
     "reveal": ("labkit.course.revealing", "show the solution of an exercise"),
     "restore": ("labkit.course.restoring", "bring one exercise back to its stub"),
     "progress": ("labkit.course.standings", "say where you stand, and where to go on"),
+    "certificate": (
+        "labkit.course.certifying",
+        "write your certificate of completion, or verify one",
+    ),
     "demo": ("labkit.demo", "run the whole pattern once and show what happens"),
     "serve": ("labkit.serve", "run the local cloud in a process of its own"),
     "build": ("labkit.course.build", "build the notebooks of the lessons' sources"),

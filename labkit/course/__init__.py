@@ -11,10 +11,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["answer", "check", "hint", "progress", "quiz", "restore", "reveal"]
+__all__ = ["answer", "certificate", "check", "hint", "progress", "quiz", "restore", "reveal"]
 
 if TYPE_CHECKING:
     from labkit.course.asking import answer, quiz
+    from labkit.course.certifying import certificate
     from labkit.course.checking import check
     from labkit.course.hinting import hint
     from labkit.course.restoring import restore
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "answer": "asking",
+    "certificate": "certifying",
     "check": "checking",
     "hint": "hinting",
     "progress": "standings",

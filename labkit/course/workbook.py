@@ -109,6 +109,31 @@ class Workbook:
         """
         return str(_answer(read(self.original(name)), number, name).source)
 
+    def answer(self, name: str, number: str) -> str:
+        """The answer cell of an exercise in the student's copy, as it was saved.
+
+        Args:
+            name: the notebook's stem.
+            number: the exercise's number.
+
+        Raises:
+            CourseError: the notebook, the copy, the exercise or the cell is not there.
+        """
+        original = _answer(read(self.original(name)), number, name)
+        path = self.find(name)
+        if path is None:
+            raise CourseError(
+                f"There is no {self._named(self._work / name)}.ipynb to read the answer of {number} in. "
+                "`labkit lab` makes your copies of the exercises."
+            )
+        found = _mine(read(path).cells, original, number)
+        if found is None:
+            raise CourseError(
+                f"{self._named(path)} has no answer cell of exercise {number}. `labkit restore {number}` "
+                "brings it back."
+            )
+        return str(found.source)
+
     def restore(self, name: str, number: str) -> list[str]:
         """Bring one exercise of the student's copy back to what the course gives.
 
