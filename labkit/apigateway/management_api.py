@@ -28,7 +28,7 @@ from labkit.errors import AwsError
 from labkit.eventlog import EventLog
 from labkit.faults import Action, Faults
 from labkit.trace import Trace
-from labkit.wire import AwsResponse, Headers
+from labkit.wire import LOCAL_ACCOUNT, AwsResponse, Headers
 
 SERVICE = "apigatewaymanagementapi"
 
@@ -135,13 +135,12 @@ class ManagementApi:
                 raise forbidden()
         except AwsError as error:
             response = AwsResponse.error(error)
+        facts = {"connection": connection_id}
+        addressed = self._stage(api_id, stage)
+        if addressed is not None and addressed.api.account != LOCAL_ACCOUNT:
+            facts["account"] = addressed.api.account
         self._log.append(
-            "aws.call",
-            trace,
-            service=SERVICE,
-            operation=operation,
-            status=response.status,
-            connection=connection_id,
+            "aws.call", trace, service=SERVICE, operation=operation, status=response.status, **facts
         )
         return response
 

@@ -204,6 +204,18 @@ async def test_last_activity_moves_on_with_messages(gateway: Any) -> None:
             await gateway.event("frame.in", connection=connection_id)
 
 
+async def test_a_call_is_logged_with_the_account_of_another_than_the_labs_own(
+    start: Start, stage_with: MakeStage
+) -> None:
+    async with start(stage_with("$default", account="210987654321")) as gateway:
+        await gateway.post(NOBODY, "1")
+        logged = await gateway.event("aws.call", operation="PostToConnection")
+        assert logged["account"] == "210987654321"
+    async with start(stage_with("$default")) as gateway:
+        await gateway.post(NOBODY, "1")
+        assert "account" not in (await gateway.event("aws.call")).data
+
+
 # -- faults ---------------------------------------------------------------------------------------
 
 
