@@ -244,7 +244,10 @@ def test_management_endpoint_is_the_address_of_the_region(lab: Lab) -> None:
     assert management_endpoint("abc", "prod") == endpoint
 
 
-def test_made_within_another_account_nothing_is_made_there_afterwards(lab: Lab) -> None:
+def test_clients_made_within_another_account_are_not_used_afterwards(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")  # where no client has been made yet
     keys = client("sts").assume_role(
         RoleArn="arn:aws:iam::210987654321:role/check", RoleSessionName="check"
     )["Credentials"]
