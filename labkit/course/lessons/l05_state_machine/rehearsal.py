@@ -23,7 +23,10 @@ from labkit.faults import Fault
 from labkit.lab import Lab
 
 LONGEST = 3.0
-"""Seconds after which an execution that goes in circles is given up; others take a tenth of one."""
+"""Seconds after which an execution is given up; one that ends takes a hundredth of that."""
+
+MOST = 60
+"""States after which an execution goes in circles; none here needs ten."""
 
 ARTICLE = "tea-green-100"
 
@@ -66,6 +69,24 @@ def handler(event, context):
         ConnectionId=event["connectionId"], Data=json.dumps(event["message"]).encode()
     )
 """
+
+
+SHORTER = (
+    (r"^An error occurred while executing the state .*?\)\. ", ""),
+    (
+        r"^States.Runtime: The JSONPath '(.+?)' .*could not be found in the input.*",
+        r"\1 is missing",
+    ),
+    (r"^States.Runtime: Invalid path '(.+?)': .*", r"compares missing \1"),
+    (r"The Parameters .* could not be used to start the Task: \[(.*)\]$", r"\1"),
+    (r" \(Service: .*", ""),
+    (
+        r"^(SCHEMA_VALIDATION_FAILED|MISSING_TRANSITION_TARGET): (.*?) at (/\S*?)(, [A-Z_]+: .*)?$",
+        r"\3: \2",
+    ),
+    (r"^SCHEMA_VALIDATION_FAILED: ASLParserException \[?['\"]?(line )", r"\1"),
+)
+"""AWS's sentences, in words that fit into a line of a verdict."""
 
 
 class Rehearsal:
@@ -121,7 +142,9 @@ class Rehearsal:
         except ClientError as error:
             raise attempt.not_yet(
                 "REFUSED",
-                did=brief(error.response["Error"]["Message"].partition(": '")[2].rstrip("'")),
+                did=brief(
+                    _shorter(error.response["Error"]["Message"].partition(": '")[2].rstrip("'"))
+                ),
                 expected="a definition that CreateStateMachine accepts",
             ) from None
         # Retries are tried, not waited for.
@@ -165,22 +188,22 @@ class Rehearsal:
         Raises:
             NotYet: it does not end.
         """
-        try:
-            self._log.wait(_ends(arn), after=self._begun, timeout=LONGEST)
-        except TimeoutError:
-            entered = [
-                event["state"]
-                for event in self._log.after(self._begun)
-                if event.kind == "state.entered" and event["execution"] == arn
-            ]
-            raise self._attempt.not_yet(
-                "EXECUTION_FAILS",
-                did=brief(
-                    f"still running after {len(entered)} states: {', '.join(entered[:6])}, …"
-                ),
-                expected="an execution that ends",
-            ) from None
-        return self.aws.ended(arn)
+        entered: list[str] = []
+        ends = _ends(arn)
+
+        def over(event: Event) -> bool:
+            if event.kind == "state.entered" and event["execution"] == arn:
+                entered.append(event["state"])
+            return ends(event) or len(entered) > MOST
+
+        with contextlib.suppress(TimeoutError):
+            if ends(self._log.wait(over, after=self._begun, timeout=LONGEST)):
+                return self.aws.ended(arn)
+        raise self._attempt.not_yet(
+            "EXECUTION_FAILS",
+            did=brief(f"still running after {len(entered)} states: {', '.join(entered[:6])}, …"),
+            expected="an execution that ends",
+        )
 
     def run(self, name: str, data: Any) -> Execution:
         """Run the machine to its end, under the order's name."""
@@ -198,12 +221,14 @@ class Rehearsal:
     def struck(self, fault: Fault, arn: str) -> bool:
         """Wait until a fault strikes, or an execution ends without it; whether it struck."""
         ends = _ends(arn)
-        event = self._log.wait(
-            lambda e: ends(e) or (e.kind == "fault.applied" and e["fault"] == fault.id),
-            after=self._begun,
-            timeout=LONGEST,
-        )
-        return event.kind == "fault.applied"
+        with contextlib.suppress(TimeoutError):
+            event = self._log.wait(
+                lambda e: ends(e) or (e.kind == "fault.applied" and e["fault"] == fault.id),
+                after=self._begun,
+                timeout=LONGEST,
+            )
+            return event.kind == "fault.applied"
+        return False
 
     def subscribe(self, name: str, client: Socket) -> bool:
         """Do the client's half: write who listens, *then* read; whether the result is there."""
@@ -273,13 +298,12 @@ class Rehearsal:
     def failed(self, execution: Execution) -> str:
         """How an execution failed, in words: the state, the error and its cause."""
         described = self.aws.client("stepfunctions").describe_execution(executionArn=execution.arn)
-        cause = described.get("cause", "")
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            cause = json.loads(cause)["errorMessage"]
-        cause = re.sub(r"^An error occurred while executing the state .*?\)\. ", "", cause)
-        cause = re.sub(r"'\{.*?\}'(?= could|$)", "'{…}'", cause)
+        cause = re.sub(*SHORTER[0], described.get("cause", ""))
+        with contextlib.suppress(ValueError, AttributeError):
+            said = json.loads(cause)
+            cause = said.get("errorMessage") or said.get("message") or cause
         where = f" in {execution.states[-1]}" if execution.states else ""
-        return brief(f"{execution.status}{where}: {execution.error}: {cause}")
+        return brief(f"{execution.status}{where}: {_shorter(f'{execution.error}: {cause}')}")
 
     def told(self, client: Socket) -> list[Any]:
         """The frames that a client has received, once everything is done."""
@@ -289,6 +313,12 @@ class Rehearsal:
 
 def _ends(arn: str) -> Callable[[Event], bool]:
     return lambda event: event.kind == "execution.ended" and event["execution"] == arn
+
+
+def _shorter(text: str) -> str:
+    for pattern, words in SHORTER:
+        text = re.sub(pattern, words, text)
+    return text
 
 
 def brief(text: str, width: int = 88) -> str:
