@@ -165,10 +165,11 @@ def route_selection(attempt: Attempt, route_key: Callable[[str, set[str]], Any])
             json.dumps([name]),
             json.dumps(name),
             json.dumps({"action": "$connect"}),
+            json.dumps({"action": "$disconnect"}),
             json.dumps({"action": {"name": name}}),
             "",
         )
-        for routes in ({"$default", "$connect", name}, {name, "$connect"}):
+        for routes in ({"$default", "$connect", name}, {name, "$connect", "$disconnect"}):
             url = aws.websocket_api(dict.fromkeys(sorted(routes), function))
             for message, took in zip(messages, _chosen(aws, url, messages), strict=True):
                 _compare(attempt, route_key, message, routes, took)

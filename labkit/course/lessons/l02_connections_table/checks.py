@@ -293,6 +293,7 @@ def _real_error(attempt: Attempt, dynamodb: Any, claim: Callable[..., Any]) -> N
         "IN_THE_PAST": "let it expire after now, not before",
         "NOT_WHOLE": "give a whole number of seconds",
         "NOT_AN_EPOCH": "count from the epoch, not from now: TTL compares with the clock",
+        "ITEM_CHANGED": "keep the key `connectionId` and the attribute `executionName` as they were",
     },
     solved="An item whose time is years in the past is ignored by TTL too, in case it is a mistake. "
     "One in the far future is not noticed by anybody.",
@@ -307,7 +308,14 @@ def never_empty(attempt: Attempt, remember: Callable[..., Any]) -> None:
         answer = aws.client("dynamodb").get_item(
             TableName=table, Key={"connectionId": {"S": connection}}
         )
-        stored = answer.get("Item", {}).get("expiresAt", {}).get("N", "")
+        item = answer.get("Item", {})
+    if item.get("executionName") != {"S": "order-1"}:
+        raise attempt.not_yet(
+            "ITEM_CHANGED",
+            did=f"the item of {connection} is {item or 'not there'}"[:110],
+            expected="connectionId, executionName and expiresAt",
+        )
+    stored = item.get("expiresAt", {}).get("N", "")
     did = f"expiresAt is {stored}, the time was {int(before)}"
     expected = f"{int(before) + 7200}, which is in two hours"
     if not stored.lstrip("-").isdecimal():
