@@ -24,13 +24,14 @@ from labkit.course.certificate_page import (
 )
 from labkit.course.exercise import CourseError
 from labkit.course.journal import Journal, Standing
+from labkit.course.notebook import text as notebook_text
 from labkit.course.workbook import Workbook
 from labkit.errors import EnvironmentProblem
 from labkit.jupyter import WORK_VARIABLE, project_root, work_folder
 from labkit.lab import ENDPOINT_VARIABLE
 
 if TYPE_CHECKING:
-    from labkit.course.validation import Record
+    from labkit.course.validation import Outcome, Record
 
 LESSONS = range(1, 7)
 """The lessons whose exercises a certificate is about."""
@@ -159,14 +160,16 @@ def verify(
     lessons: Sequence[Lesson],
     workbook: Workbook,
     run: Callable[[Path], Record],
+    folder: Path,
 ) -> tuple[str, bool]:
-    """Compare a certificate with notebooks, and run these again.
+    """Compare a certificate with notebooks, and run these again with the course's own check cells.
 
     Args:
         page: the certificate's page.
         lessons: those that it is about.
         workbook: the notebooks that were handed in.
         run: runs one, as :func:`labkit.course.validation.validate` does.
+        folder: where what is run is written.
 
     Returns:
         What was found, and whether the certificate holds.
@@ -181,8 +184,12 @@ def verify(
     width = max((len(exercise.title) for exercise in exercises), default=0)
     same = solved = 0
     for lesson in lessons:
-        copy = workbook.find(lesson.name)
-        outcomes = run(copy).outcomes if copy else {}
+        outcomes: Mapping[str, Outcome] = {}
+        notebook = workbook.with_given_checks(lesson.name)
+        if notebook is not None:
+            path = folder / f"{lesson.name}.ipynb"
+            _write(path, notebook_text(notebook))
+            outcomes = run(path).outcomes
         for exercise in lesson.exercises:
             number = exercise.number
             answer = _compare(certified.pop(number, None), lesson, number, workbook)
@@ -214,14 +221,18 @@ def _compare(certified: Solved | None, lesson: Lesson, number: str, workbook: Wo
 
 
 @contextmanager
-def work_folder_of_its_own() -> Iterator[None]:
-    """A block in which a notebook that is run writes nothing into one's own work folder."""
+def work_folder_of_its_own() -> Iterator[Path]:
+    """A block in which a notebook that is run writes nothing into one's own work folder.
+
+    Yields:
+        The work folder in the block.
+    """
     names = (WORK_VARIABLE, ENDPOINT_VARIABLE)
     before = {name: os.environ.pop(name, None) for name in names}
     with tempfile.TemporaryDirectory(prefix="labkit-", ignore_cleanup_errors=True) as work:
         os.environ[WORK_VARIABLE] = work
         try:
-            yield
+            yield Path(work)
         finally:
             for name, value in before.items():
                 os.environ.pop(name, None)
@@ -274,7 +285,7 @@ def main(arguments: Sequence[str]) -> int:
                 f"{options.verify} cannot be read: {error}. Name the file."
             ) from error
         folder = (options.notebooks or options.verify.parent).resolve()
-        with work_folder_of_its_own():
-            said, done = verify(page, lessons, Workbook(exercises, folder), validate)
+        with work_folder_of_its_own() as own:
+            said, done = verify(page, lessons, Workbook(exercises, folder), validate, own)
     print(said)
     return 0 if done else 1

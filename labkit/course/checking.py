@@ -10,6 +10,7 @@ import re
 import sysconfig
 import textwrap
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -41,16 +42,31 @@ def check(number: str, *answer: Any) -> None:
         CourseError: there is no such exercise.
     """
     exercise = catalogue.exercise(number)
-    verdict = judge(exercise, *answer)
-    journal = Journal(work_folder())
+    note(exercise, judge(exercise, *answer), answer, Journal(work_folder()))
+    print(f"Exercise {exercise.number} {exercise.title}: solved")
+    if exercise.solved:
+        print(textwrap.fill(exercise.solved, 88, initial_indent="  ", subsequent_indent="  "))
+
+
+def note(
+    exercise: Exercise, verdict: NotYet | None, answer: Sequence[Any], journal: Journal
+) -> None:
+    """Write down what a check found.
+
+    Args:
+        exercise: what was checked.
+        verdict: what is not right yet, or ``None``.
+        answer: what the student gave.
+        journal: where it is written down.
+
+    Raises:
+        NotYet: the verdict, with the hint that comes next.
+    """
     if verdict is not None:
         journal.add(exercise.number, "not yet", diagnosis=verdict.diagnosis)
         verdict.next_hint = next(iter(upcoming(exercise, journal.standing(exercise.number))), None)
         raise verdict
     journal.add(exercise.number, "solved", answer=_text(answer[0]) if answer else "")
-    print(f"Exercise {exercise.number} {exercise.title}: solved")
-    if exercise.solved:
-        print(textwrap.fill(exercise.solved, 88, initial_indent="  ", subsequent_indent="  "))
 
 
 def judge(exercise: Exercise, *answer: Any, seed: int | None = None) -> NotYet | None:

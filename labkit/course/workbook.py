@@ -134,6 +134,32 @@ class Workbook:
             )
         return str(found.source)
 
+    def with_given_checks(self, name: str) -> NotebookNode | None:
+        """The student's copy with its check cells as the course gives them; ``None`` without a copy.
+
+        Args:
+            name: the notebook's stem.
+
+        Raises:
+            CourseError: the notebook is not there, or the copy is no notebook.
+        """
+        given = {
+            cell.metadata["labkit"]["exercise"]: cell
+            for cell in read(self.original(name)).cells
+            if cell.metadata.get("labkit", {}).get("role") == "check"
+        }
+        path = self.find(name)
+        if path is None:
+            return None
+        notebook = read(path)
+        for cell in notebook.cells:
+            labkit = cell.metadata.get("labkit", {})
+            called = [labkit["exercise"]] if labkit.get("role") == "check" else _calls(cell)
+            for number in called:
+                if number in given:
+                    cell.source, cell.metadata = given[number].source, given[number].metadata
+        return notebook
+
     def restore(self, name: str, number: str) -> list[str]:
         """Bring one exercise of the student's copy back to what the course gives.
 

@@ -72,10 +72,17 @@ def test_gaps(tmp_path: Path) -> None:
     assert form.journal.standing("q1.1").failed == 1
 
 
-@pytest.mark.parametrize("number", ["q1.1", "q1.2", "q1.3"])
-def test_without_a_choice_nothing_is_counted(number: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        ("q1.1", "write something into each gap first."),
+        ("q1.2", "choose an option first."),
+        ("q1.3", "choose at least one option first."),
+    ],
+)
+def test_without_a_choice_nothing_is_counted(number: str, said: str, tmp_path: Path) -> None:
     form = Form(number, tmp_path)
-    assert "Not counted: " in form.check()
+    assert f">Not counted: {said}<" in form.check()
     assert not (tmp_path / FILE).exists()
 
 

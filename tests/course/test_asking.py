@@ -40,6 +40,32 @@ def test_a_question_that_is_not_there_is_told_with_those_that_are(number: str) -
         question(number)
 
 
+@pytest.mark.parametrize(
+    ("numbers", "fault"),
+    [(["q1.1", "q1.1"], "a question q1.1 twice"), (["q2.1"], "a question q2.1 of another lesson")],
+    ids=["twice", "of another lesson"],
+)
+def test_a_number_that_is_not_one_questions_of_its_lesson_is_refused(
+    numbers: list[str], fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"lessons_with_{len(numbers)}"
+    folder = tmp_path / name / "l01_one"
+    folder.mkdir(parents=True)
+    for path in (folder, folder.parent):
+        (path / "__init__.py").touch()
+    asked = ", ".join(
+        f"choice({number!r}, '?', {{'a': '1', 'b': '2'}}, right='a', reasons={{'b': 'no'}}, why='yes')"
+        for number in numbers
+    )
+    (folder / "quiz.py").write_text(
+        f"from labkit.course.quiz import choice\nQUESTIONS = ({asked},)\n", "utf-8"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(CourseError) as refused:
+        catalogue.lessons(name)
+    assert str(refused.value) == f"l01_one/quiz.py has {fault}."
+
+
 def test_the_case_of_the_q_does_not_count() -> None:
     assert question("Q1.2").number == "q1.2"
 

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from labkit.course.checking import note
 from labkit.course.exercise import Attempt, Diagnosis, Exercise, Kind, exercise
 from labkit.course.hinting import take, upcoming
 from labkit.course.journal import Journal
+from labkit.course.verdict import NotYet
+from tests.course.fixture.checking import no_sandbox
 
 
 @exercise(
@@ -48,6 +51,7 @@ def test_the_fourth_call_repeats_the_third_and_names_reveal(journal: Journal) ->
     assert last == 'You have read all its hints. reveal("1.1") shows the solution.'
     assert hint(journal)[-1] == last
     assert journal.standing("1.1").taken == 3
+    assert len([*journal.lines()]) == 3
 
 
 def test_a_diagnosis_with_hints_of_its_own_begins_with_them(journal: Journal) -> None:
@@ -88,3 +92,25 @@ def test_what_comes_next_is_known_without_taking_it(journal: Journal) -> None:
     hint(journal)
     assert upcoming(double, journal.standing("1.1")) == [2, 3]
     assert journal.standing("1.1").taken == 1
+
+
+def test_a_check_writes_down_what_it_found_and_tells_the_next_hint(journal: Journal) -> None:
+    attempt = Attempt(double, no_sandbox, 1)
+
+    def said() -> str:
+        verdict = attempt.not_yet("ZERO", did="gave 0", expected="8")
+        with pytest.raises(NotYet) as raised:
+            note(double, verdict, [], journal)
+        assert raised.value is verdict
+        return str(verdict).splitlines()[-1]
+
+    assert said() == '  hint("1.1") gives hint 1 of 3'
+    hint(journal)
+    assert said() == '  hint("1.1") gives hint 2 of 3'
+    hint(journal)
+    hint(journal)
+    assert said() == '  hint("1.1") repeats hint 3 of 3; reveal("1.1") shows the solution'
+    assert journal.standing("1.1").diagnosis == "ZERO"
+    note(double, None, ["return 2 * x"], journal)
+    standing = journal.standing("1.1")
+    assert (standing.failed, standing.answer, bool(standing.solved)) == (3, "return 2 * x", True)
