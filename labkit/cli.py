@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -15,6 +16,7 @@ VERBS = {
     "hint": ("labkit.course.hinting", "give the next hint for an exercise"),
     "reveal": ("labkit.course.revealing", "show the solution of an exercise"),
     "restore": ("labkit.course.restoring", "bring one exercise back to its stub"),
+    "resume": ("labkit.course.resuming", "build what a lesson needs, of your own answers"),
     "progress": ("labkit.course.standings", "say where you stand, and where to go on"),
     "certificate": (
         "labkit.course.certifying",
@@ -22,6 +24,7 @@ VERBS = {
     ),
     "demo": ("labkit.demo", "run the whole pattern once and show what happens"),
     "serve": ("labkit.serve", "run the local cloud in a process of its own"),
+    "bench": ("labkit.bench", "measure the local cloud beside a bare server"),
     "build": ("labkit.course.build", "build the notebooks of the lessons' sources"),
     "prove": ("labkit.course.proof.command", "try known answers on the checks of exercises"),
     "doctor": ("labkit.doctor", "say what is wrong with this environment, and the cure"),
@@ -36,9 +39,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the command line without the program's name.
 
     Returns:
-        The exit status: 0, 1 for a failure that was reported, 2 for a wrong command line.
+        The exit status: 0, 1 for a failure that was reported, 2 for a wrong command line, 130 after
+        Ctrl-C.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = _run(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Nobody reads standard output any more, as after ``labkit demo | head``.  What is left in
+        # the buffer goes nowhere, or the interpreter would complain as it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + 13  # as of a program that SIGPIPE ends
+    return status
+
+
+def _run(words: list[str]) -> int:
     if words and words[0] in ("-V", "--version"):
         print(f"labkit {__version__}")
         return 0

@@ -1,0 +1,121 @@
+"""``labkit bench``: chooses what is measured, and shows the figures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+from labkit.bench import report
+from labkit.bench.bare import Bare
+from labkit.bench.echo import Echo
+from labkit.bench.idle import Idle
+from labkit.bench.invocation import Invocation
+from labkit.bench.load import Load
+from labkit.bench.local_cloud import LocalCloud
+from labkit.bench.machine import allow_open_files, machine
+from labkit.bench.measurement import Measurement, measure
+from labkit.bench.pattern import Pattern
+from labkit.bench.peer import Peer
+from labkit.bench.rest import Rest
+from labkit.bench.start import FirstEcho, FirstResult, Start
+
+MEASUREMENTS: Sequence[Measurement] = (
+    Start(),
+    FirstEcho(),
+    FirstResult(),
+    Invocation(),
+    Echo(),
+    Pattern(),
+    Load(10),
+    Load(100),
+    Idle(1_000),
+    Idle(5_000),
+    Rest(),
+)
+"""Everything that can be measured, in the order of measuring."""
+
+PEERS: Sequence[Peer] = (LocalCloud(), Bare())
+"""Who is measured.  One more is one more class: see :mod:`labkit.bench.peer`."""
+
+OPEN_FILES = 6_000
+"""Sockets and files that a process may need: the most connections, and some."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, and print the figures as a table or as JSON; progress goes to standard error.
+
+    Returns:
+        0 when everything was measured, 1 when a run failed.
+    """
+    options = _parser().parse_args(arguments)
+    chosen = [one for one in MEASUREMENTS if not options.only or one.name in options.only]
+    _forget_the_callers_cloud()
+    allow_open_files(OPEN_FILES)
+    began = time.perf_counter()
+
+    def tell(line: str) -> None:
+        print(f"{time.perf_counter() - began:6.1f} s  {line}", file=sys.stderr, flush=True)
+
+    with _signals_as_interrupt():
+        results = measure(chosen, PEERS, options.runs, tell)
+    facts = machine()
+    if options.json:
+        print(json.dumps(report.to_json(results, facts, options.runs)))
+    else:
+        print(report.table(results, facts, options.runs))
+    return 1 if results.failures else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="labkit bench",
+        description="Measure the local cloud beside a bare server of the same library. "
+        "bench/README.md tells how to read the figures.",
+    )
+    parser.add_argument("--runs", type=_count, default=3, metavar="N", help="runs of each (3)")
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=[one.name for one in MEASUREMENTS],
+        metavar="NAME",
+        help="measure only this; may be given several times: "
+        + ", ".join(one.name for one in MEASUREMENTS),
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of runs; at least 1 is needed")
+    return int(text)
+
+
+def _forget_the_callers_cloud() -> None:
+    """Let no profile, endpoint or attached lab of whoever runs the bench have a say in it."""
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "LABKIT_")):
+            del os.environ[name]
+
+
+@contextmanager
+def _signals_as_interrupt() -> Iterator[None]:
+    """End as with Ctrl-C, everything cleaned up, when the process is told to terminate."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {name: signal.signal(getattr(signal, name), interrupt) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)

@@ -1,0 +1,74 @@
+"""Who is measured.  A measurement knows only these interfaces, never who is behind them."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from labkit.errors import LabError
+
+
+class NotOffered(LabError):
+    """A peer cannot do what is to be measured."""
+
+
+class System(Protocol):
+    """A server that runs, in a process of its own, with nothing deployed yet."""
+
+    @property
+    def pid(self) -> int:
+        """The process that holds the connections; function processes descend from it."""
+
+    def deploy_echo(self) -> str:
+        """Deploy a WebSocket API that sends each message back; a function nobody has run yet.
+
+        Returns:
+            Where to connect, ``ws://…``.
+        """
+
+    def deploy_watched(self) -> tuple[str, Path]:
+        """Deploy a WebSocket API with a function for ``$connect`` and one for ``$disconnect``.
+
+        Returns:
+            Where to connect; and a file that grows by one byte for each connection whose end has
+            been dealt with.
+        """
+
+    def deploy_function(self) -> str:
+        """Deploy a function that builds a DynamoDB and an ``@connections`` client at import.
+
+        Returns:
+            Its name.  Each call deploys another one.
+
+        Raises:
+            NotOffered: there are no functions.
+        """
+
+    def invoke(self, function: str) -> None:
+        """Invoke a function and wait for its answer.
+
+        Raises:
+            NotOffered: there are no functions.
+        """
+
+    def deploy_pattern(self) -> str:
+        """Deploy the whole pattern.
+
+        Returns:
+            Where orders are posted to.
+
+        Raises:
+            NotOffered: the pattern needs services that are not there.
+        """
+
+
+class Peer(Protocol):
+    """Something that can be started and measured."""
+
+    @property
+    def name(self) -> str:
+        """The name in tables."""
+
+    def serve(self) -> AbstractContextManager[System]:
+        """Start a fresh server, which has ended when the block ends."""
