@@ -1134,7 +1134,9 @@ def _add_event(original: Any) -> Any:
         if run.ended.is_set():  # a branch that had not heard of the end yet
             return int(context.last_published_event_id)
         type_ = str(getattr(event_type, "value", event_type))
-        number = int(original(self, context, event_type, event_details, *args, **kw))
+        number = int(context.last_published_event_id)
+        if not _never_began(type_, event_details):
+            number = int(original(self, context, event_type, event_details, *args, **kw))
         _here.happened(run, type_, event_details)
         if type_.endswith(history.ENTERED):
             run.begun.set()
@@ -1143,6 +1145,19 @@ def _add_event(original: Any) -> Any:
         return number
 
     return add_event
+
+
+def _never_began(type_: str, details: Mapping[str, Any] | None) -> bool:
+    """Whether a task failed before it was scheduled, as by a path into nothing in its parameters.
+
+    AWS's history goes on with ``ExecutionFailed`` then, as an answer of its shows that was published.
+    """
+    failed = (details or {}).get("taskFailedEventDetails") or {}
+    return (
+        type_ == "TaskFailed"
+        and failed.get("error") == errors.RUNTIME
+        and ("resource" not in failed)
+    )
 
 
 def _eval_state_body(original: Any) -> Any:

@@ -459,6 +459,16 @@ def test_object_where_dynamodb_wants_a_text_does_not_start_the_task(world, table
     assert [e for e in world.log if e.kind == "cloud.error"] == []
 
 
+def test_task_that_cannot_be_started_has_not_failed_but_the_execution_has(world, table):
+    resource, parameters = update({"S.$": "$.nothing"})
+    done = world.run({"A": task(resource, Parameters=parameters)})
+    assert world.types(done["executionArn"]) == [
+        "ExecutionStarted",
+        "TaskStateEntered",
+        "ExecutionFailed",
+    ]
+
+
 def test_path_into_nothing_is_no_error_of_dynamodb(world, table):
     resource, parameters = update({"S.$": "States.JsonToString($.nothing)"})
     retry = [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 2}]
