@@ -180,7 +180,6 @@ class Sandbox:
         keys = self.client("sts").assume_role(
             RoleArn=f"arn:aws:iam::{self.account}:role/check", RoleSessionName="check"
         )["Credentials"]
-        self._open.callback(self._remove)
         self._open.enter_context(
             redirect.acting_as(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
         )
@@ -192,7 +191,10 @@ class Sandbox:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._open.close()
+        with self._open:
+            # While its connections are still open: their $disconnect would run without tables, and
+            # raise into the log of the next attempt.
+            self._remove()
 
     def _remove(self) -> None:
         request = urllib.request.Request(

@@ -6,7 +6,7 @@ import pytest
 
 from labkit.course.checking import judge
 from labkit.course.exercise import Attempt, CourseError, Diagnosis, Kind, exercise
-from labkit.course.sandbox import Refused
+from labkit.course.sandbox import Refused, Sandbox
 from labkit.lab import Lab, running
 
 HANDLER = """
@@ -97,6 +97,19 @@ def test_a_right_answer_passes_and_nothing_of_the_attempt_stays(tmp_path: Path, 
     import boto3
 
     assert boto3.client("dynamodb", region_name="us-east-1").list_tables()["TableNames"] == []
+
+
+def test_connections_that_an_attempt_leaves_open_end_without_their_function(lab: Lab) -> None:
+    before = lab.log.last
+    with Sandbox(lab, seed=1) as aws:
+        raises = aws.function("bye", "def handler(event, context):\n    raise KeyError")
+        client = aws.connect(aws.websocket_api({"$disconnect": raises}))
+    lab.log.wait(
+        lambda event: event.kind == "disconnect.handled" and event["connection"] == client.id,
+        after=before,
+        timeout=10,
+    )
+    assert not [event for event in lab.log.after(before) if event.kind == "function.invoked"]
 
 
 STRANGERS = 'return {"statusCode": 401}'
