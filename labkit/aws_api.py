@@ -112,6 +112,14 @@ class AwsApi:
             return await self._lambda(request)
         if request.service == "apigateway" and request.path.startswith("/v2/"):
             return await self._apigateway(request)
+        if request.service == "execute-api":
+            # On AWS there is no host of this name, which a client finds out after a long wait.
+            raise AwsError(
+                "UnknownEndpoint",
+                f"execute-api.{request.region}.amazonaws.com names no API. Make the client with "
+                f"endpoint_url='https://API_ID.execute-api.{request.region}.amazonaws.com/STAGE'.",
+                404,
+            )
         if "x-amz-json" in request.headers.get("Content-Type", ""):
             request.json()  # refuses what moto takes for an object without members
         return await self._backend.answer(request)

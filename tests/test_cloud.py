@@ -14,6 +14,7 @@ from urllib.request import Request, urlopen
 import boto3
 import pytest
 import websocket
+from botocore.exceptions import ClientError
 
 from labkit import package
 from labkit.lab import Lab, running
@@ -327,6 +328,15 @@ def test_request_that_is_no_json_object_is_the_callers_mistake(
     with caught.value as answer:
         assert answer.code == 400
         assert answer.headers["x-amzn-ErrorType"] == "SerializationException"
+
+
+def test_message_to_an_endpoint_that_names_no_api_is_refused_with_the_form_of_one_that_does(
+    lab: Lab,
+) -> None:
+    management = boto3.client("apigatewaymanagementapi")
+    with pytest.raises(ClientError, match=r"endpoint_url='https://API_ID\.execute-api") as refused:
+        management.post_to_connection(ConnectionId="R1kmxc2VNjMCFIA=", Data=b"hi")
+    assert refused.value.response["Error"]["Code"] == "UnknownEndpoint"
 
 
 def test_client_that_goes_in_the_middle_of_sending_is_gone(echo: Echo) -> None:
