@@ -80,8 +80,8 @@ def clear(*names: str) -> None:
     Raises:
         TimeoutError: something was still there after :data:`PATIENCE`.
     """
-    apis, dynamodb, functions = _client("apigatewayv2"), _client("dynamodb"), _client("lambda")
-    logs, states = _client("logs"), _client("stepfunctions")
+    apis, dynamodb, functions = client("apigatewayv2"), client("dynamodb"), client("lambda")
+    logs, states = client("logs"), client("stepfunctions")
     for api in _pages(apis, "get_apis"):
         if api["Name"] in names:
             with _gone_is_fine():
@@ -108,7 +108,7 @@ def role(name: str = "lab-role") -> str:
     Returns:
         Its ARN.
     """
-    iam = _client("iam")
+    iam = client("iam")
     try:
         return str(iam.get_role(RoleName=name)["Role"]["Arn"])
     except iam.exceptions.NoSuchEntityException:
@@ -141,7 +141,7 @@ def function(
         PackageProblem: the files cannot be packaged.
     """
     handler, code = deployable(source)
-    functions = _client("lambda")
+    functions = client("lambda")
     settings = {
         "FunctionName": name,
         "Runtime": RUNTIME,
@@ -154,6 +154,7 @@ def function(
         made = _until_role_is_known(
             lambda: functions.create_function(**settings, Code={"ZipFile": code})
         )
+        functions.get_waiter("function_active_v2").wait(FunctionName=name)
     except functions.exceptions.ResourceConflictException:
         updated = functions.get_waiter("function_updated_v2")
         updated.wait(FunctionName=name)
@@ -161,7 +162,6 @@ def function(
         updated.wait(FunctionName=name)
         made = _until_role_is_known(lambda: functions.update_function_configuration(**settings))
         updated.wait(FunctionName=name)
-    functions.get_waiter("function_active_v2").wait(FunctionName=name)
     return str(made["FunctionArn"])
 
 
@@ -229,7 +229,7 @@ def integration(api_id: str, function_arn: str) -> str:
     Returns:
         The integration's id; a route's target is ``integrations/`` and this.
     """
-    apis = _client("apigatewayv2")
+    apis = client("apigatewayv2")
     settings = {
         "IntegrationType": "AWS_PROXY",
         "IntegrationMethod": "POST",
@@ -251,7 +251,7 @@ def permission(function_arn: str, api_id: str) -> None:
         function_arn: the function's ARN.
         api_id: the API's id; any of its stages and routes may call.
     """
-    functions = _client("lambda")
+    functions = client("lambda")
     region, account = function_arn.split(":")[3:5]
     with contextlib.suppress(functions.exceptions.ResourceConflictException):
         functions.add_permission(
@@ -276,7 +276,7 @@ def state_machine(name: str, definition: str | Mapping[str, Any]) -> str:
     Raises:
         botocore.exceptions.ClientError: ``InvalidDefinition``, with AWS's reasons.
     """
-    states = _client("stepfunctions")
+    states = client("stepfunctions")
     text = definition if isinstance(definition, str) else json.dumps(definition)
     arn = role()
     try:
@@ -298,36 +298,40 @@ def management_endpoint(api_id: str, stage: str) -> str:
         api_id: the API's id.
         stage: the stage's name.
     """
-    region = _client("apigatewayv2").meta.region_name
+    region = client("apigatewayv2").meta.region_name
     return f"https://{api_id}.execute-api.{region}.amazonaws.com/{stage}"
 
 
-# -- waiting and reading --------------------------------------------------------------------------
+def client(service: str) -> Any:
+    """A client that acts in the account and region that hold now, kept for the next call.
 
+    Args:
+        service: as boto3 calls it.
 
-def _client(service: str) -> Any:
-    """A client that acts in the account and region that hold now."""
-    session = _session()
+    Raises:
+        LabNotRunning: the lab does not run, and no region is set.
+    """
+    if boto3.DEFAULT_SESSION is None:
+        boto3.setup_default_session()
+    session: Any = boto3.DEFAULT_SESSION
     held = session.get_credentials()
-    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
-    return _made(service, held.access_key if held else "", session.region_name, endpoint)
-
-
-@functools.cache
-def _session() -> Any:
-    return boto3.Session()
+    where = (held.access_key if held else "", session.region_name)
+    return _client(session, service, *where, os.environ.get("AWS_ENDPOINT_URL"))
 
 
 @functools.lru_cache(maxsize=32)
-def _made(service: str, *_: str | None) -> Any:
+def _client(session: Any, service: str, *_: str | None) -> Any:
     """A client; making one takes longer than most calls."""
     try:
-        return _session().client(service)
+        return session.client(service)
     except NoRegionError:
         raise LabNotRunning(
             "No cloud is there: the lab does not run, and no region is set. Run the notebook's first "
             "cell (Lab.start()), then this one again."
         ) from None
+
+
+# -- waiting and reading --------------------------------------------------------------------------
 
 
 def _delete_state_machine(states: Any, arn: str) -> None:

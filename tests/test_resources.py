@@ -224,8 +224,8 @@ def test_clear_deletes_tables_functions_and_logs_of_the_name(lab: Lab) -> None:
     )
     function("everything", {"e.py": ECHO})
     function("everything-else", {"e.py": ECHO})
-    call("everything")
-    logs.create_log_group(logGroupName="/aws/lambda/everything-else")
+    for name in ("everything", "everything-else"):
+        logs.create_log_group(logGroupName=f"/aws/lambda/{name}")
     clear("everything", "nothing")
     clear("everything")
     assert "everything" not in dynamodb.list_tables()["TableNames"]

@@ -11,7 +11,17 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["answer", "certificate", "check", "hint", "progress", "quiz", "restore", "reveal"]
+__all__ = [
+    "answer",
+    "certificate",
+    "check",
+    "hint",
+    "progress",
+    "quiz",
+    "restore",
+    "resume",
+    "reveal",
+]
 
 if TYPE_CHECKING:
     from labkit.course.asking import answer, quiz
@@ -19,6 +29,7 @@ if TYPE_CHECKING:
     from labkit.course.checking import check
     from labkit.course.hinting import hint
     from labkit.course.restoring import restore
+    from labkit.course.resuming import resume
     from labkit.course.revealing import reveal
     from labkit.course.standings import progress
 
@@ -30,6 +41,7 @@ _HOMES = {
     "progress": "standings",
     "quiz": "asking",
     "restore": "restoring",
+    "resume": "resuming",
     "reveal": "revealing",
 }
 

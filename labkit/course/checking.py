@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import linecache
 import os
 import re
 import sysconfig
@@ -16,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from labkit.course import catalogue
+from labkit.course.answer_text import own_text, whole_text
 from labkit.course.exercise import Attempt, CourseError, Exercise
 from labkit.course.hinting import upcoming
 from labkit.course.journal import Journal
@@ -66,7 +66,7 @@ def note(
         journal.add(exercise.number, "not yet", diagnosis=verdict.diagnosis)
         verdict.next_hint = next(iter(upcoming(exercise, journal.standing(exercise.number))), None)
         raise verdict
-    journal.add(exercise.number, "solved", answer=_text(answer[0]) if answer else "")
+    journal.add(exercise.number, "solved", answer=whole_text(answer[0]) if answer else "")
 
 
 def judge(exercise: Exercise, *answer: Any, seed: int | None = None) -> NotYet | None:
@@ -160,7 +160,7 @@ def _is_empty(answer: Any) -> bool:
     """Whether an answer is still the stub: it has a statement or a value ``...`` in it, or ``"?"``."""
     if answer is None or answer is ...:
         return True
-    text = _text(answer)
+    text = own_text(answer)
     if isinstance(answer, str):
         return not text.strip() or '"?"' in text or text.strip() == "?"
     if not (callable(answer) or isinstance(answer, Path)):
@@ -170,18 +170,3 @@ def _is_empty(answer: Any) -> bool:
     except SyntaxError:
         return False
     return any(isinstance(node, ast.Constant) and node.value is ... for node in ast.walk(tree))
-
-
-def _text(answer: Any) -> str:
-    """The text of an answer: a function's source, a file's content, a text; else an empty string."""
-    if isinstance(answer, str):
-        return answer
-    if isinstance(answer, Path):
-        return answer.read_text(encoding="utf-8")
-    if callable(answer):
-        try:
-            linecache.checkcache()
-            return inspect.getsource(answer)
-        except (OSError, TypeError):
-            return ""
-    return repr(answer) if isinstance(answer, list | tuple | int | float) else ""

@@ -336,6 +336,28 @@ def exercise_sources(lesson: Lesson) -> Mapping[str, ExerciseSource]:
     return {each.number: each for each in read_exercises(path, read_cells(path))}
 
 
+def solution(lesson: Lesson, number: str) -> str:
+    """The answer cell of an exercise with the solution.
+
+    It reads only what it needs, without jupytext, because students wait for it.
+
+    Args:
+        lesson: the lesson.
+        number: the exercise's number.
+
+    Raises:
+        CourseError: the exercise is not there, or its answer cell has not one region.
+    """
+    path = lesson.folder / "exercises.md"
+    inside = False
+    for line, text, body in _blocks(path) if path.is_file() else ():
+        if body is None:
+            inside = text.startswith(f"## {number} ") or (inside and not text.startswith("## "))
+        elif inside and text == "python" and any(map(_MARKER.fullmatch, body)):
+            return split_region("\n".join(body), path, line + 1).solved
+    raise CourseError(f"{lesson.name} has no exercise {number} with an answer cell.")
+
+
 def read_exercises(path: Path, cells: Sequence[Cell]) -> Iterator[ExerciseSource]:
     """The exercises among a file's cells.
 
