@@ -21,15 +21,17 @@ import json
 import os
 import re
 import secrets
+import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType
 from typing import Any, TypeVar
 
 import boto3
+from botocore.exceptions import ClientError
 
 from labkit import resources
 from labkit.course import catalogue
-from labkit.course.catalogue import LESSONS
 from labkit.course.exercise import CourseError
 from labkit.course.journal import Journal, Standing
 from labkit.course.source import solution
@@ -80,31 +82,33 @@ def resume(lesson: int) -> System:
         raise LabNotRunning(
             "The lab does not run, so nothing can be built. Run Lab.start(), then this cell again."
         )
-    system, said = build(int(lesson), Journal(work_folder()).standings())
-    print("\n".join(said) or f"Lesson {int(lesson)} needs nothing from the exercises before it.")
+    number = int(lesson)
+    last = max(each.number for each in catalogue.lessons())
+    if not 0 <= number <= last + 1:
+        catalogue.lesson(number)  # it says which lessons there are
+    system, said = build(number, Journal(work_folder()).standings(), _solution)
+    print("\n".join(said) or f"Lesson {number} needs nothing from the exercises before it.")
     return system
 
 
+def _solution(number: str) -> str:
+    return solution(catalogue.lesson(catalogue.exercise(number).position[0]), number)
+
+
 def build(
-    lesson: int, standings: Mapping[str, Standing], package: str = LESSONS
+    lesson: int, standings: Mapping[str, Standing], solutions: Callable[[str], str]
 ) -> tuple[System, list[str]]:
     """Build what a lesson needs.
 
     Args:
         lesson: the lesson's number.
         standings: the student's, by the number of an exercise.
-        package: the package that holds the lessons.
+        solutions: gives the solved answer cell of an exercise, by its number.
 
     Returns:
         The system, and a line for each part of it: where it comes from.
-
-    Raises:
-        CourseError: there is no such lesson, or a solution does not work.
     """
-    last = max((each.number for each in catalogue.lessons(package)), default=0)
-    if not 0 <= lesson <= last + 1:
-        catalogue.lesson(lesson, package)  # it says which lessons there are
-    site = _Site(lesson, standings, package)
+    site = _Site(lesson, standings, solutions)
     return site.build(), site.said
 
 
@@ -115,13 +119,15 @@ class _Site:
         said: a line for each part: where it comes from.
     """
 
-    def __init__(self, lesson: int, standings: Mapping[str, Standing], package: str) -> None:
+    def __init__(
+        self, lesson: int, standings: Mapping[str, Standing], solutions: Callable[[str], str]
+    ) -> None:
         self._apis = resources.client("apigatewayv2")
         self._dynamodb = resources.client("dynamodb")
         self._lambda = resources.client("lambda")
         self._lesson = lesson
         self._standings = standings
-        self._package = package
+        self._solutions = solutions
         self._sources: dict[str, Mapping[str, str]] = {}
         self._functions: dict[str, str] = {}
         self._environment: dict[str, str] = {}
@@ -168,9 +174,6 @@ class _Site:
 
         Returns:
             What ``use`` returns.
-
-        Raises:
-            CourseError: there is no such exercise.
         """
         number = part.exercise(self._lesson)
         assert number is not None
@@ -185,15 +188,14 @@ class _Site:
             else:
                 self.said.append(f"{part.name}: your answer to {number}")
                 return built
-        lesson = catalogue.lesson(int(number.partition(".")[0]), self._package)
-        built = use(_as_answer(part, solution(lesson, number)))
+        built = use(_as_answer(part, self._solutions(number)))
         self.said.append(f"{part.name}: the solution ({why or f'{number} is not solved yet'})")
         return built
 
     # -- the parts --------------------------------------------------------------------------------
 
     def _create_tables(self, text: str) -> None:
-        _run(text)["create_tables"](self._dynamodb, EXECUTIONS, CONNECTIONS)
+        _function(text, CREATE_TABLES.name)(self._dynamodb, EXECUTIONS, CONNECTIONS)
         for table in (EXECUTIONS, CONNECTIONS):
             self._dynamodb.describe_table(TableName=table)
 
@@ -283,9 +285,13 @@ class _Site:
         def use(text: str) -> dict[str, Any]:
             made_of = hashlib.sha256(json.dumps([text, routes]).encode()).hexdigest()
             api = self._api(name)
-            if not api or api["Tags"].get(MADE_OF) != made_of or self._lacks(api, routes, stage):
+            if (
+                not api
+                or api.get("Tags", {}).get(MADE_OF) != made_of
+                or self._lacks(api, routes, stage)
+            ):
                 self._delete_apis(name)
-                call(_run(text)[part.name])
+                call(_function(text, part.name))
                 api = self._api(name)
                 lacks = self._lacks(api, routes, stage) if api else f"API {name}"
                 if not api or lacks:
@@ -379,11 +385,23 @@ def _run(text: str) -> dict[str, Any]:
     return names
 
 
+def _function(text: str, name: str) -> Callable[..., Any]:
+    """The function that an answer defines; one of another name is the last in its text."""
+    names = _run(text)
+    functions = [value for value in names.values() if isinstance(value, FunctionType)]
+    if not functions:
+        raise CourseError(f"it has no function {name}")
+    found = names.get(name)
+    return found if isinstance(found, FunctionType) else functions[-1]
+
+
 def _in_short(error: BaseException) -> str:
     """An error in a line."""
-    first = (str(error).strip().splitlines() or [""])[0]
-    said = first if isinstance(error, LabError) else f"{type(error).__name__}: {first}"
-    return said.partition(". ")[0].rstrip(".: ")
+    said = str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, ClientError):
+        said = "{Code}: {Message}".format(**error.response["Error"])
+    first = (said.strip().splitlines() or [""])[0].partition(". ")[0]
+    return textwrap.shorten(first.rstrip(".: "), 120, placeholder=" …")
 
 
 # -- the command ----------------------------------------------------------------------------------
