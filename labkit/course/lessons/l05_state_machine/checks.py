@@ -141,7 +141,7 @@ def paths(attempt: Attempt, paths: Any) -> None:
             with busy if case == "C" else nullcontext():
                 ended = show.run(f"case-{case}", {"case": case})
             if tuple(paths[case]) != ended.states:
-                raise attempt.not_yet(
+                raise show.not_yet(
                     code,
                     did=f"{case}: you said {', '.join(paths[case])}",
                     expected=f"it entered {', '.join(ended.states)}, and {ended.status}"
@@ -381,28 +381,28 @@ def save_result(attempt: Attempt, definition: Any) -> None:
         order = show.order()
         name = show.place(order)
         ended = show.run(name, {"order": order})
-        _saved(attempt, show, ended, name, order)
+        _saved(show, ended, name, order)
         message = show.message(name, order)
         if not isinstance(ended.output, dict) or ended.output.get("message") != message:
-            raise attempt.not_yet(
+            raise show.not_yet(
                 "MESSAGE_LOST",
-                did=brief(f"the data after SaveResult is {json.dumps(ended.output)}"),
-                expected=brief(f"{json.dumps({'message': message})}"),
+                did=f"the data after SaveResult is {json.dumps(ended.output)}",
+                expected=f"{json.dumps({'message': message})}",
             )
-        _tries_again(attempt, show, order)
+        _tries_again(show, order)
         order = show.order(quantity="two")
         before = aws.invocations(show.do_work)
         show.run(show.place(order), {"order": order})
         tries = aws.invocations(show.do_work) - before
         if tries != 1:
-            raise attempt.not_yet(
+            raise show.not_yet(
                 "RETRIES_BUGS",
                 did=f"a TypeError in the function's own code was tried {tries} times",
                 expected="one attempt: trying again does not mend code",
             )
 
 
-def _tries_again(attempt: Attempt, show: Rehearsal, order: Mapping[str, Any]) -> None:
+def _tries_again(show: Rehearsal, order: Mapping[str, Any]) -> None:
     """Lambda is busy three times, then it fails by itself."""
     for error, action, times in (
         ("TooManyRequestsException", "throttle", 3),
@@ -413,21 +413,19 @@ def _tries_again(attempt: Attempt, show: Rehearsal, order: Mapping[str, Any]) ->
             ended = show.run(show.place(order), {"order": order})
         if ended.status != "SUCCEEDED":
             tries = show.attempts(ended, "DoWork")
-            raise attempt.not_yet(
+            raise show.not_yet(
                 "NO_RETRY" if tries == 1 else "GIVES_UP",
                 did=f"Lambda.{error} came {times} times; attempts: {tries}; then it {ended.status}",
                 expected=f"attempt number {times + 1}, which succeeds",
             )
 
 
-def _saved(
-    attempt: Attempt, show: Rehearsal, ended: Execution, name: str, order: Mapping[str, Any]
-) -> None:
+def _saved(show: Rehearsal, ended: Execution, name: str, order: Mapping[str, Any]) -> None:
     """Whether the message was stored as it should be."""
     if ended.status != "SUCCEEDED":
         failed = show.failed(ended)
         not_text = "must be a STRING" in failed or "could not be used" in failed
-        raise attempt.not_yet(
+        raise show.not_yet(
             "NOT_TEXT" if not_text else "EXECUTION_FAILS",
             did=failed,
             expected="DynamoDB's type S needs a text" if not_text else "SUCCEEDED",
@@ -435,7 +433,7 @@ def _saved(
     item, message = show.item(name), show.message(name, order)
     others = [i["executionName"] for i in show.aws.items(show.table) if i["executionName"] != name]
     if "result" not in item:
-        raise attempt.not_yet(
+        raise show.not_yet(
             "NOT_SAVED",
             did=f"it wrote an item of its own, …{others[0][-40:]}"
             if others
@@ -444,21 +442,21 @@ def _saved(
         )
     stored = _parsed(item["result"])
     if isinstance(stored, dict) and "Payload" in json.dumps(stored):
-        raise attempt.not_yet(
+        raise show.not_yet(
             "WRAPPED",
-            did=brief(f"result is {item['result']}"),
+            did=f"result is {item['result']}",
             expected="only what the function answered",
         )
     if stored != message:
-        raise attempt.not_yet(
+        raise show.not_yet(
             "NOT_SAVED",
-            did=brief(f"result is {item['result']!r}"),
-            expected=brief(json.dumps(message)),
+            did=f"result is {item['result']!r}",
+            expected=json.dumps(message),
         )
     if item.get("order") != json.dumps(order):
-        raise attempt.not_yet(
+        raise show.not_yet(
             "NOT_SAVED",
-            did=brief(f"the item is {item} now"),
+            did=f"the item is {item} now",
             expected="the attribute order is still there",
         )
 
@@ -527,10 +525,10 @@ def get_conn(attempt: Attempt, definition: Any) -> None:
         name = show.place(order, client)
         message = show.message(name, order)
         ended = show.run(name, {"message": message})
-        _looked_up(attempt, show, ended)
+        _looked_up(show, ended)
         frames = show.told(client)
         if frames != [message]:
-            raise attempt.not_yet(
+            raise show.not_yet(
                 "NOT_NOTIFIED",
                 did=f"a client that is connected got {_count(frames)}; "
                 f"the execution entered {', '.join(ended.states)}",
@@ -542,32 +540,32 @@ def get_conn(attempt: Attempt, definition: Any) -> None:
         ):
             ended = show.run(absent, {"message": show.message(absent, order)})
             if ended.status != "SUCCEEDED":
-                raise attempt.not_yet(
+                raise show.not_yet(
                     "MISSING_TRAP",
-                    did=brief(f"{what}: {show.failed(ended)}"),
+                    did=f"{what}: {show.failed(ended)}",
                     expected="SUCCEEDED without Notify",
                 )
 
 
-def _looked_up(attempt: Attempt, show: Rehearsal, ended: Execution) -> None:
+def _looked_up(show: Rehearsal, ended: Execution) -> None:
     """Whether the execution read the right item, and read it well."""
     read = [*show.called(ended, "getItem"), *show.called(ended, "query")]
     found = any('"connectionId"' in output for output in show.outputs(ended, "getItem"))
     if read and not found:
-        raise attempt.not_yet(
+        raise show.not_yet(
             "WRONG_KEY",
-            did=brief(f"getItem read the key {json.dumps(read[0].get('Key'))}"),
+            did=f"getItem read the key {json.dumps(read[0].get('Key'))}",
             expected=f'{{"executionName": {{"S": "{ended.name}"}}}}',
         )
     if ended.status != "SUCCEEDED":
         lost = "Notify" in ended.states
-        raise attempt.not_yet(
+        raise show.not_yet(
             "MESSAGE_LOST" if lost else "EXECUTION_FAILS",
             did=show.failed(ended),
             expected="SUCCEEDED, with the message and the item in the data",
         )
     if not all(parameters.get("ConsistentRead") is True for parameters in read):
-        raise attempt.not_yet(
+        raise show.not_yet(
             "STALE_READ",
             did=f"getItem was called with ConsistentRead {read[0].get('ConsistentRead')}",
             expected="true",
@@ -725,16 +723,16 @@ def after_the_end(attempt: Attempt, definition: Any) -> None:
         message = show.message(name, order)
         ended = show.run(name, {"message": message})
         if ended.status != "SUCCEEDED":
-            raise attempt.not_yet("EXECUTION_FAILS", did=show.failed(ended), expected="SUCCEEDED")
+            raise show.not_yet("EXECUTION_FAILS", did=show.failed(ended), expected="SUCCEEDED")
         frames = show.told(client)
         if frames != [message]:
-            raise attempt.not_yet(
+            raise show.not_yet(
                 "NOT_DELIVERED",
                 did=f"a client that is connected got {_count(frames)}",
                 expected="the message, once",
             )
-        _stale(attempt, show, order, "STILL_FAILS")
-        _newer(attempt, show, order, "STILL_FAILS")
+        _stale(show, order, "STILL_FAILS")
+        _newer(show, order, "STILL_FAILS")
 
 
 def _data(show: Rehearsal, name: str, order: Mapping[str, Any]) -> dict[str, Any]:
@@ -742,38 +740,38 @@ def _data(show: Rehearsal, name: str, order: Mapping[str, Any]) -> dict[str, Any
     return {"order": order, "message": show.message(name, order)}
 
 
-def _stale(attempt: Attempt, show: Rehearsal, order: Mapping[str, Any], fails: str) -> None:
+def _stale(show: Rehearsal, order: Mapping[str, Any], fails: str) -> None:
     """A client that is gone: no failure, no second try, and its id is removed."""
     client = show.gone()
     name = show.place(order, client)
     ended = show.run(name, _data(show, name, order))
     if ended.status != "SUCCEEDED":
-        raise attempt.not_yet(
-            fails, did=brief(f"the client was gone: {show.failed(ended)}"), expected="SUCCEEDED"
+        raise show.not_yet(
+            fails, did=f"the client was gone: {show.failed(ended)}", expected="SUCCEEDED"
         )
     item = show.item(name)
     if "order" not in item:
-        raise attempt.not_yet(
+        raise show.not_yet(
             "ITEM_LOST",
-            did=brief(f"the client was gone; the item is {item or 'deleted'} now"),
+            did=f"the client was gone; the item is {item or 'deleted'} now",
             expected="all of the item except its connectionId",
         )
     posts = show.posts(client.id)
     if posts > 1:
-        raise attempt.not_yet(
+        raise show.not_yet(
             "RETRIES_GONE",
             did=f"the client was gone, and the message was sent {posts} times",
             expected="one attempt",
         )
     if "connectionId" in item:
-        raise attempt.not_yet(
+        raise show.not_yet(
             "STALE_KEPT",
             did=f"the client was gone; its connectionId {item['connectionId']} is in the item still",
             expected="no connectionId in the item",
         )
 
 
-def _newer(attempt: Attempt, show: Rehearsal, order: Mapping[str, Any], fails: str) -> None:
+def _newer(show: Rehearsal, order: Mapping[str, Any], fails: str) -> None:
     """A client that is gone, and back under another id before anybody could clean up."""
     name = show.place(order, show.gone())
     back = show.aws.connect(show.url)
@@ -783,11 +781,11 @@ def _newer(attempt: Attempt, show: Rehearsal, order: Mapping[str, Any], fails: s
             show.subscribe(name, back)
         ended = show.end(arn)
     if ended.status != "SUCCEEDED":
-        raise attempt.not_yet(
-            fails, did=brief(f"the client was back: {show.failed(ended)}"), expected="SUCCEEDED"
+        raise show.not_yet(
+            fails, did=f"the client was back: {show.failed(ended)}", expected="SUCCEEDED"
         )
     if show.item(name).get("connectionId") != back.id:
-        raise attempt.not_yet(
+        raise show.not_yet(
             "NEWER_REMOVED",
             did="the client came back under a new id; that id was removed too",
             expected=f"connectionId {back.id} is still in the item",
@@ -940,18 +938,18 @@ def states_in_order(attempt: Attempt, order: Any) -> None:
         name = show.place(placed, client)
         ended = show.run(name, {"order": placed})
         if ended.status != "SUCCEEDED":
-            raise attempt.not_yet("TOO_EARLY", did=show.failed(ended), expected="SUCCEEDED")
+            raise show.not_yet("TOO_EARLY", did=show.failed(ended), expected="SUCCEEDED")
         frames = show.told(client)
         if frames != [show.message(name, placed)]:
-            raise attempt.not_yet(
+            raise show.not_yet(
                 "SKIPPED",
                 did=f"the client got {_count(frames)}; entered: {', '.join(ended.states)}",
                 expected="the message, once",
             )
-        _wake_up(attempt, show, placed)
+        _wake_up(show, placed)
 
 
-def _wake_up(attempt: Attempt, show: Rehearsal, order: Mapping[str, Any]) -> None:
+def _wake_up(show: Rehearsal, order: Mapping[str, Any]) -> None:
     """A client that connects at the moment in which the result is being stored."""
     client = show.aws.connect(show.url)
     meeting = _meet(show, order, client)
@@ -960,19 +958,19 @@ def _wake_up(attempt: Attempt, show: Rehearsal, order: Mapping[str, Any]) -> Non
             meeting = _meet(show, order, client)
     name, ended = meeting.name, meeting.ended
     if ended.status != "SUCCEEDED":
-        raise attempt.not_yet(
+        raise show.not_yet(
             "LOST_WAKE_UP",
-            did=brief(f"the client came while the result was stored: {show.failed(ended)}"),
+            did=f"the client came while the result was stored: {show.failed(ended)}",
             expected="SUCCEEDED",
         )
     if "result" not in show.item(name):
-        raise attempt.not_yet(
+        raise show.not_yet(
             "LOST_WAKE_UP",
             did=f"nobody listened yet; entered: {', '.join(ended.states)}; no result was stored",
             expected="the result is stored for whoever comes later",
         )
     if meeting.in_time and show.message(name, order) not in show.told(client):
-        raise attempt.not_yet(
+        raise show.not_yet(
             "LOST_WAKE_UP",
             did="the client came while the result was being stored, and was never told",
             expected="the result is stored, and only then is looked who listens",
@@ -1059,18 +1057,18 @@ def whole_machine(attempt: Attempt, definition: Any) -> None:
     with attempt.sandbox() as aws:
         show = Rehearsal(attempt, aws, definition)
         client = aws.connect(show.url)
-        _delivers(attempt, show, client)
+        _delivers(show, client)
         order = show.order()
-        _nobody(attempt, show, order)
-        _work_again(attempt, show, order)
-        _wake_up(attempt, show, order)
-        _stale(attempt, show, order, "DELIVERY_FAILS")
-        _newer(attempt, show, order, "DELIVERY_FAILS")
-        _sends_again(attempt, show, order)
-        _cannot_deliver(attempt, show, order, client)
+        _nobody(show, order)
+        _work_again(show, order)
+        _wake_up(show, order)
+        _stale(show, order, "DELIVERY_FAILS")
+        _newer(show, order, "DELIVERY_FAILS")
+        _sends_again(show, order)
+        _cannot_deliver(show, order, client)
 
 
-def _delivers(attempt: Attempt, show: Rehearsal, client: Socket) -> None:
+def _delivers(show: Rehearsal, client: Socket) -> None:
     """An order that is accepted, and one that is rejected."""
     for order, undelivered in (
         (show.order(), "NOT_DELIVERED"),
@@ -1080,43 +1078,43 @@ def _delivers(attempt: Attempt, show: Rehearsal, client: Socket) -> None:
         ended = show.run(name, {"order": order})
         message = show.message(name, order)
         before = len(client.frames)
-        _saved(attempt, show, ended, name, order)
+        _saved(show, ended, name, order)
         frames = show.told(client)[max(0, before - 1) :] if undelivered else []
         mine = [frame for frame in frames if name in json.dumps(frame)]
         if mine != [message]:
             status = message["body"]["status"]
             got = f"the frame {json.dumps(mine[0])}" if mine else "nothing"
-            raise attempt.not_yet(
+            raise show.not_yet(
                 undelivered,
-                did=brief(f"the order was {status}; the client got {got}"),
+                did=f"the order was {status}; the client got {got}",
                 expected="the message that DoWork answered, once",
             )
 
 
-def _work_again(attempt: Attempt, show: Rehearsal, order: Mapping[str, Any]) -> None:
+def _work_again(show: Rehearsal, order: Mapping[str, Any]) -> None:
     """Lambda is busy twice."""
     with show.fault("function.invoke", "throttle", function=show.do_work, times=2):
         ended = show.run(show.place(order), {"order": order})
     if ended.status != "SUCCEEDED":
-        raise attempt.not_yet(
+        raise show.not_yet(
             "NO_RETRY",
-            did=brief(f"Lambda was busy twice: {show.failed(ended)}"),
+            did=f"Lambda was busy twice: {show.failed(ended)}",
             expected="a third attempt, which succeeds",
         )
 
 
-def _nobody(attempt: Attempt, show: Rehearsal, order: Mapping[str, Any]) -> None:
+def _nobody(show: Rehearsal, order: Mapping[str, Any]) -> None:
     """Nobody has connected yet."""
     name = show.place(order)
     ended = show.run(name, {"order": order})
     if ended.status != "SUCCEEDED":
-        raise attempt.not_yet(
-            "NOBODY_FAILS", did=brief(f"nobody listens: {show.failed(ended)}"), expected="SUCCEEDED"
+        raise show.not_yet(
+            "NOBODY_FAILS", did=f"nobody listens: {show.failed(ended)}", expected="SUCCEEDED"
         )
-    _saved(attempt, show, ended, name, order)
+    _saved(show, ended, name, order)
 
 
-def _sends_again(attempt: Attempt, show: Rehearsal, order: Mapping[str, Any]) -> None:
+def _sends_again(show: Rehearsal, order: Mapping[str, Any]) -> None:
     """API Gateway fails once, then once more in another way."""
     for status in (429, 500, 503):
         client = show.aws.connect(show.url)
@@ -1124,7 +1122,7 @@ def _sends_again(attempt: Attempt, show: Rehearsal, order: Mapping[str, Any]) ->
         with show.fault("management", "error", status=status, times=1):
             show.run(name, {"order": order})
         if show.message(name, order) not in show.told(client):
-            raise attempt.not_yet(
+            raise show.not_yet(
                 "GIVES_UP",
                 did=f"API Gateway answered {status} once; attempts: {show.posts(client.id)}; "
                 "the client was never told",
@@ -1132,9 +1130,7 @@ def _sends_again(attempt: Attempt, show: Rehearsal, order: Mapping[str, Any]) ->
             )
 
 
-def _cannot_deliver(
-    attempt: Attempt, show: Rehearsal, order: Mapping[str, Any], client: Socket
-) -> None:
+def _cannot_deliver(show: Rehearsal, order: Mapping[str, Any], client: Socket) -> None:
     """What is needed for the delivery does not work at all."""
     for what, step, settings in (
         ("API Gateway said 500 each time", "management", {"status": 500}),
@@ -1149,6 +1145,6 @@ def _cannot_deliver(
         with show.fault(step, "error", times=None, **settings):
             ended = show.run(name, {"order": order})
         if ended.status != "SUCCEEDED":
-            raise attempt.not_yet(
-                "DELIVERY_FAILS", did=brief(f"{what}: {show.failed(ended)}"), expected="SUCCEEDED"
+            raise show.not_yet(
+                "DELIVERY_FAILS", did=f"{what}: {show.failed(ended)}", expected="SUCCEEDED"
             )

@@ -12,15 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from labkit.course.exercise import Attempt
+from labkit.course.system import with_values
 
-PLACEHOLDERS = (
-    "DoWorkFunctionArn",
-    "NotifyFunctionArn",
-    "ExecutionsTable",
-    "WebSocketApiId",
-    "Region",
-    "Stage",
-)
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 
 
@@ -60,7 +53,7 @@ def filled_in(attempt: Attempt, answer: Any, values: Mapping[str, str]) -> str:
                 did=f"the placeholder ${{{name}}} stands for nothing",
                 expected=f"one of {', '.join(values)}",
             )
-    return _PLACEHOLDER.sub(lambda found: values[found[1]], text)
+    return with_values(text, values)
 
 
 def _fault(text: str, error: json.JSONDecodeError) -> tuple[str, str]:

@@ -18,12 +18,16 @@ from botocore.exceptions import ClientError
 from labkit.course.exercise import Attempt
 from labkit.course.lessons.l05_state_machine.definition import filled_in
 from labkit.course.sandbox import STAGE, Execution, Sandbox, Socket
+from labkit.course.verdict import NotYet
 from labkit.eventlog import Event
 from labkit.faults import Fault
 from labkit.lab import Lab
 
 LONGEST = 3.0
 """Seconds after which an execution is given up; one that ends takes a hundredth of that."""
+
+SHOWN = 7
+"""Events of a history that are shown with a verdict."""
 
 MOST = 60
 """States after which an execution goes in circles; none here needs ten."""
@@ -116,6 +120,7 @@ class Rehearsal:
         self._faults = lab.faults
         self._log = lab.log
         self._begun = lab.log.last
+        self._last: Execution | None = None
         self.aws = aws
         self.price = aws.random.randrange(101, 999)
         tag = aws.random.randrange(10**6)
@@ -198,7 +203,8 @@ class Rehearsal:
 
         with contextlib.suppress(TimeoutError):
             if ends(self._log.wait(over, after=self._begun, timeout=LONGEST)):
-                return self.aws.ended(arn)
+                self._last = self.aws.ended(arn)
+                return self._last
         raise self._attempt.not_yet(
             "EXECUTION_FAILS",
             did=brief(f"still running after {len(entered)} states: {', '.join(entered[:6])}, …"),
@@ -305,6 +311,32 @@ class Rehearsal:
         where = f" in {execution.states[-1]}" if execution.states else ""
         return brief(f"{execution.status}{where}: {_shorter(f'{execution.error}: {cause}')}")
 
+    def not_yet(self, diagnosis: str, *, did: str, expected: str) -> NotYet:
+        """A verdict, with the end of the last execution's history above it.
+
+        Args:
+            diagnosis: as for :meth:`labkit.course.exercise.Attempt.not_yet`.
+            did: what happened; cut to a line.
+            expected: what should have; cut to a line.
+        """
+        frames: list[str] = []
+        if self._last:
+            events = self.history(self._last)
+            entered = [e["id"] for e in events if e["type"].endswith("StateEntered")]
+            frames = ["The history of the last execution ends like this:"]
+            for event in events[-SHOWN:]:
+                details: dict[str, str] = next(
+                    (v for k, v in event.items() if k.endswith("EventDetails")), {}
+                )
+                what = [details.get(k, "") for k in ("name", "resourceType", "resource", "error")]
+                frames.append(f"{event['id']:4} {event['type']:20} {' '.join(filter(None, what))}")
+                if event["id"] == entered[-1]:
+                    frames.append(f"{'':7}got {_members(json.loads(details['input']))}")
+            frames.append("")
+        return self._attempt.not_yet(
+            diagnosis, did=brief(did), expected=brief(expected), frames=tuple(frames)
+        )
+
     def told(self, client: Socket) -> list[Any]:
         """The frames that a client has received, once everything is done."""
         self.aws.settle()
@@ -313,6 +345,17 @@ class Rehearsal:
 
 def _ends(arn: str) -> Callable[[Event], bool]:
     return lambda event: event.kind == "execution.ended" and event["execution"] == arn
+
+
+def _members(data: Any) -> str:
+    """The names of the members of data, three of each object: what a path may lead to."""
+    if not isinstance(data, dict):
+        return ""
+    said = []
+    for name, value in list(data.items())[:3]:
+        inner = _members(value)
+        said.append(f"{name}: {inner}" if inner else name)
+    return f"{{{', '.join([*said, *(['…'] if len(data) > 3 else [])])}}}"
 
 
 def _shorter(text: str) -> str:
