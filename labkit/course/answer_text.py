@@ -69,7 +69,11 @@ def _pieces(thing: Any, seen: set[int]) -> Iterator[str]:
     if not text:
         return
     methods = [thing] if isinstance(thing, FunctionType) else [*vars(thing).values()]
-    names = {each.id for each in ast.walk(ast.parse(text)) if isinstance(each, ast.Name)}
+    nodes = list(ast.walk(ast.parse(text)))
+    named = [each for each in nodes if isinstance(each, ast.Name)]
+    own = {each.id for each in named if isinstance(each.ctx, ast.Store)}
+    own |= {each.arg for each in nodes if isinstance(each, ast.arg)}
+    names = {each.id for each in named} - own
     around: dict[str, Any] = {}
     for method in methods:
         if isinstance(method, FunctionType):
@@ -92,7 +96,8 @@ def _enclosed(function: FunctionType) -> dict[str, Any]:
 def _binding(name: str, value: Any) -> str:
     """A line that gives a name its value; empty if the value cannot be written."""
     if isinstance(value, ModuleType):
-        return f"import {value.__name__} as {name}"
+        imported = f"import {value.__name__}"
+        return imported if value.__name__ == name else f"{imported} as {name}"
     if isinstance(value, BaseClient):
         return f"import boto3\n{name} = boto3.client({value.meta.service_model.service_name!r})"
     of, called = getattr(value, "__module__", None), getattr(value, "__qualname__", None)

@@ -83,7 +83,7 @@ def exercise(number: str, package: str = LESSONS) -> Exercise:
     for each in exercises:
         if each.number == wanted:
             return each
-    near = wanted.partition(".")[0]
+    near = wanted.partition(".")[0].lstrip("0")
     there = [each.number for each in exercises if each.number.startswith(f"{near}.")]
     said = ", ".join(there or [each.number for each in exercises]) or "none"
     raise CourseError(f"There is no exercise {wanted!r}. Exercises: {said}.")

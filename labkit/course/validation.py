@@ -22,6 +22,8 @@ from labkit.pytest_plugin import CELL_SECONDS, exercise_of
 
 _DIAGNOSIS = re.compile(r"\[(?P<code>[A-Z][A-Z0-9_]+)\]$", re.MULTILINE)
 _NEXT = re.compile(r"^\s*Next:\s*(?P<next>.+)$", re.MULTILINE)
+_CELL = re.compile(r"\(\d+\.py, line ")
+"""How Python names a cell: by a number that means nothing to anybody."""
 
 
 @dataclass(slots=True)
@@ -43,11 +45,12 @@ class Record:
 
     Attributes:
         outcomes: by the exercise's number.
-        others: cells that failed and are no checks, in words.
+        others: cells that failed and are neither checks nor told of beside one, in words.
     """
 
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     others: list[str] = field(default_factory=list)
+    _raised: dict[str, str] = field(default_factory=dict)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -62,17 +65,32 @@ class Record:
         error = next((o for o in item.test_outputs or () if o.output_type == "error"), None)
         if number and report.passed:
             self.outcomes.setdefault(number, Outcome("solved"))
+            self._tell(number)
         elif number and error is not None and not item.parent.timed_out:
-            self.outcomes[number] = Outcome("not yet", reason(error.ename, error.evalue))
+            why = reason(error.ename, error.evalue)
+            if error.ename == "NotYet":
+                self._tell(number)
+            elif number in self._raised:
+                why = f"your answer: {self._raised.pop(number)}"  # what the check lacks, it would have made
+            self.outcomes[number] = Outcome("not yet", why)
         elif number:
-            self.outcomes[number] = Outcome(
-                "not reached", "a cell did not end, or ended the kernel"
-            )
+            why = self._raised.pop(number, "")
+            why = f"your answer: {why}" if why else "a cell did not end, or ended the kernel"
+            self.outcomes[number] = Outcome("not reached", why)
         elif report.failed:
-            what = f"the answer of {answered}" if answered else f"cell {item.cell_num + 1}"
             why = reason(error.ename, error.evalue) if error else _first_line(call.excinfo)
-            self.others.append(f"{what}: {why}")
+            if item.parent.timed_out:
+                why = "it did not end in time"
+            if answered:
+                self._raised[answered] = why
+            else:
+                self.others.append(f"cell {item.cell_num + 1}: {why}")
         return report
+
+    def _tell(self, number: str) -> None:
+        """Name an answer that raised although its check says something else."""
+        if number in self._raised:
+            self.others.append(f"the answer of {number}: {self._raised.pop(number)}")
 
 
 def reason(name: str, said: str) -> str:
@@ -85,7 +103,7 @@ def reason(name: str, said: str) -> str:
     code, following = _DIAGNOSIS.search(said), _NEXT.search(said)
     if name == "NotYet" and code and following:
         return f"[{code['code']}] {following['next']}"
-    lines = said.strip().splitlines()
+    lines = _CELL.sub("(line ", said).strip().splitlines()
     return f"{name}: {lines[0]}" if lines else name
 
 
@@ -139,7 +157,16 @@ def table(exercises: Sequence[Exercise], record: Record) -> tuple[str, bool]:
     solved = sum(outcome.state == "solved" for _, outcome in rows)
     lines += [f"  {said}" for said in record.others]
     lines.append(f"{solved} of {len(rows)} exercises solved.")
+    for each, outcome in rows:
+        if outcome.state != "solved":
+            lines.append(f"Go on with {each.number}; `labkit hint {each.number}` helps.")
+            break
     return "\n".join(lines), solved == len(rows)
+
+
+def _lesson(text: str) -> int:
+    """A lesson's number; that of an exercise says it too."""
+    return int(text.partition(".")[0])
 
 
 def _first_line(raised: pytest.ExceptionInfo[BaseException] | None) -> str:
@@ -159,7 +186,7 @@ def main(arguments: Sequence[str]) -> int:
         prog="labkit check",
         description="Run your notebook of a lesson from top to bottom and say how each exercise stands.",
     )
-    parser.add_argument("lesson", type=int, help="its number, such as 03")
+    parser.add_argument("lesson", type=_lesson, help="its number, such as 03")
     lesson = catalogue.lesson(parser.parse_args(arguments).lesson)
     book = workbook()
     original = book.original(lesson.name)

@@ -35,6 +35,12 @@ def _answer(data: Path) -> Any:
     return [*boxes, LIMIT, logs.meta.service_model.service_name]
 
 
+def _with_names_of_its_own(logs: int) -> int:
+    for WORDS in range(logs):  # noqa: N806
+        logs += WORDS
+    return logs
+
+
 def _on_what_is_not_kept() -> object:
     return UNSPEAKABLE
 
@@ -61,6 +67,12 @@ def test_what_cannot_be_written_is_left_out() -> None:
     assert "UNSPEAKABLE =" not in whole_text(_on_what_is_not_kept)
     with pytest.raises(NameError):
         run(whole_text(_on_what_is_not_kept))["_on_what_is_not_kept"]()
+
+
+def test_name_of_a_functions_own_is_not_looked_up_around_it() -> None:
+    text = whole_text(_with_names_of_its_own)
+    assert "boto3" not in text
+    assert "world" not in text
 
 
 def test_function_within_a_function_is_kept_with_what_it_has_of_it() -> None:

@@ -69,7 +69,10 @@ def test_solved_and_not_yet_are_told_apart(notebook: Path) -> None:
     assert record.others == []
     text, solved = table(LESSON.exercises, record)
     assert not solved
-    assert text.splitlines()[-1] == "1 of 2 exercises solved."
+    assert text.splitlines()[-2:] == [
+        "1 of 2 exercises solved.",
+        "Go on with 1.2; `labkit hint 1.2` helps.",
+    ]
     assert (notebook.parent / "handlers" / "farewell.py").is_file()
 
 
@@ -79,10 +82,20 @@ def test_an_answer_that_raises_is_named_beside_its_check(notebook: Path) -> None
 
     change(notebook, answer)
     record = run(notebook)
+    said = "your answer: SyntaxError: expected ':' (line 1)"
+    assert record.outcomes["1.1"] == Outcome("not yet", said)
+    assert record.others == []
+
+
+def test_an_answer_that_raises_after_it_was_solved_is_told_of_too(notebook: Path) -> None:
+    def answer(cells: dict[str, Any]) -> None:
+        cells["answer-1-1"].source = "def greet(name):\n    return f'Hello, {name}!'\ngreet(1, 2)"
+
+    change(notebook, answer)
+    record = run(notebook)
+    assert record.outcomes["1.1"] == Outcome("solved")
     (told,) = record.others
-    assert told.startswith("the answer of 1.1: SyntaxError: ")
-    assert record.outcomes["1.1"].state == "not yet"
-    assert record.outcomes["1.1"].why == "NameError: name 'greet' is not defined"
+    assert told.startswith("the answer of 1.1: TypeError: greet() takes 1 positional")
 
 
 def test_what_comes_after_a_cell_that_does_not_end_is_not_reached(notebook: Path) -> None:
@@ -92,14 +105,15 @@ def test_what_comes_after_a_cell_that_does_not_end_is_not_reached(notebook: Path
     change(notebook, answer)
     record = run(notebook, seconds=5)
     assert record.outcomes["1.1"].state == "not yet"
-    assert record.outcomes["1.2"].state == "not reached"
-    assert record.others == ["the answer of 1.2: KeyboardInterrupt"]
+    said = "your answer: it did not end in time"
+    assert record.outcomes["1.2"] == Outcome("not reached", said)
+    assert record.others == []
 
 
 def test_a_missing_check_is_not_reached() -> None:
     text, solved = table(LESSON.exercises, Record({"1.1": Outcome("solved")}))
     assert not solved
-    first, second, last = text.splitlines()
+    first, second, last, _ = text.splitlines()
     assert first.split() == ["1.1", "Greet", "by", "name", "solved"]
     assert "1.2" in second
     assert "not reached" in second
@@ -130,6 +144,7 @@ NOT_YET = """Exercise 4.2 broadcast: not yet                       [GONE_ABORTS]
             "[GONE_ABORTS] handle the 410 of one connection without stopping the others",
         ),
         ("ValueError", "one\ntwo", "ValueError: one"),
+        ("SyntaxError", "invalid (1255499277.py, line 3)", "SyntaxError: invalid (line 3)"),
         ("KeyboardInterrupt", "", "KeyboardInterrupt"),
     ],
 )
