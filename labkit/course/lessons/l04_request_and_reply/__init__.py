@@ -1,0 +1,1 @@
+"""Lesson 04: the synchronous request, its idempotency key, and the URL with its ticket."""
