@@ -23,7 +23,7 @@ import re
 import secrets
 import textwrap
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import FunctionType
 from typing import Any, TypeVar
 
@@ -46,6 +46,7 @@ from labkit.course.system import (
     HTTP_API,
     MODULE,
     ROUTES,
+    SOCKET_HANDLERS,
     STAGE,
     STAND_IN,
     STATE_MACHINE,
@@ -140,9 +141,9 @@ class _Site:
         self._take(CREATE_TABLES, self._create_tables)
         self._know_environment(self._api(WEBSOCKET_API))
         beside = {MODULE.name: self._take(MODULE, _module)} if self._has(MODULE) else {}
-        for part in filter(self._has, HANDLERS):
-            self._take(part, functools.partial(self._handler, part.name, beside))
+        self._deploy(SOCKET_HANDLERS, beside)
         socket_api = self._websocket_api() if self._functions else {}
+        self._deploy(HANDLERS, beside)
         http_api, machine = {}, ""
         if self._has(BUILD_HTTP_API):
             http_api = self._http_api()
@@ -188,7 +189,7 @@ class _Site:
             else:
                 self.said.append(f"{part.name}: your answer to {number}")
                 return built
-        built = use(_as_answer(part, self._solutions(number)))
+        built = use(as_kept(part, self._solutions(number)))
         self.said.append(f"{part.name}: the solution ({why or f'{number} is not solved yet'})")
         return built
 
@@ -224,8 +225,14 @@ class _Site:
         except (self._lambda.exceptions.ResourceNotFoundException, KeyError):
             return secrets.token_hex(16)
 
-    def _handler(self, name: str, beside: Mapping[str, str], text: str) -> None:
-        self._function({name: text, **beside})
+    def _deploy(self, parts: Iterable[Part], beside: Mapping[str, str]) -> None:
+        """Deploy functions, each with the files beside it."""
+
+        def use(name: str, text: str) -> None:
+            self._function({name: text, **beside})
+
+        for part in filter(self._has, parts):
+            self._take(part, functools.partial(use, part.name))
 
     def _function(self, files: Mapping[str, str]) -> None:
         """Deploy a function of these files, of which the first names it."""
@@ -347,12 +354,12 @@ class _Site:
 # -- answers --------------------------------------------------------------------------------------
 
 
-def _as_answer(part: Part, cell: str) -> str:
-    """The solution's cell as the student's answer would be kept.
+def as_kept(part: Part, cell: str) -> str:
+    """What the journal would keep of an answer.
 
     Args:
-        part: what it is the solution for.
-        cell: the answer cell's text.
+        part: what it is an answer for.
+        cell: the text of the answer cell.
     """
     if part.name.endswith(".py"):
         return re.sub(r"\A%%handler", "# %%handler", cell.lstrip()) + "\n"

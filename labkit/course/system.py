@@ -50,20 +50,23 @@ class Part:
 
 
 MODULE = Part("ticket.py", ("4.3",))
-HANDLERS = (
+SOCKET_HANDLERS = (
     Part("connect.py", ("3.2", "4.4")),
     Part("disconnect.py", ("3.3",)),
     Part("default.py", ("3.6",)),
+    Part("subscribe.py", ("6.2",)),
+    Part("cancel.py", ("6.6",)),
+)
+HANDLERS = (
     Part("place_order.py", ("4.7",)),
     Part("do_work.py", ("5.2", "6.4")),
     Part("notify.py", ("5.5",)),
-    Part("subscribe.py", ("6.2",)),
-    Part("cancel.py", ("6.6",)),
 )
 CREATE_TABLES = Part("create_tables", ("2.6",))
 BUILD_API = Part("build_api", ("1.6",))
 BUILD_HTTP_API = Part("build_http_api", ("4.6",))
 DEFINITION = Part("state machine", ("5.8",))
+PARTS = (CREATE_TABLES, MODULE, *SOCKET_HANDLERS, BUILD_API, *HANDLERS, BUILD_HTTP_API, DEFINITION)
 
 
 @dataclass(frozen=True, slots=True)
