@@ -33,7 +33,7 @@ def filled_in(attempt: Attempt, answer: Any, values: Mapping[str, str]) -> str:
         raise attempt.not_yet(
             "WRONG_KIND",
             did=f"the definition is {type(answer).__name__}: {str(answer)[:50]}",
-            expected='a text with JSON: definition = """{ … }"""',
+            expected='a text with JSON: """{ … }"""',
         )
     try:
         machine = json.loads(text)
