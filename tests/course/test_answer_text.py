@@ -1,13 +1,17 @@
 """What is kept of an answer runs again by itself."""
 
+import atexit
 import base64
 import json as parser
 from collections import Counter
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import boto3
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 from labkit.course.answer_text import own_text, whole_text
 
@@ -100,3 +104,21 @@ def test_part_of_a_line_is_kept_as_it_is() -> None:
         0,
     )
     assert "number + LIMIT" in whole_text(pair[0])
+
+
+def test_function_of_a_notebook_is_kept_with_what_other_cells_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    config = Config({"HistoryManager": {"enabled": False}})
+    shell = InteractiveShell(config=config, user_module=ModuleType("__main__"))
+    for cell in (
+        "import json\nfrom math import floor as down\nPRICES = {'tea': 8.9}\nready = print",
+        "def price(sku):\n    return down(PRICES[sku])",
+        "def total(skus):\n    return json.dumps(sum(price(sku) for sku in skus))",
+    ):
+        shell.run_cell(cell).raise_error()
+    text = whole_text(shell.user_ns["total"])
+    atexit.unregister(shell.atexit_operations)
+    shell.atexit_operations()
+    assert run(text)["total"](["tea", "tea"]) == "16"
