@@ -1,6 +1,6 @@
 """The questions of the lesson."""
 
-from labkit.course.quiz import blanks, choice, choices
+from labkit.course.quiz import blanks, choice
 
 QUESTIONS = (
     choice(
@@ -64,6 +64,22 @@ QUESTIONS = (
     ),
     choice(
         "q4.5",
+        "An execution of the name `order-1` runs. `start_execution` is called again, with the same name "
+        "and the same input. What happens?",
+        {
+            "a": "A second execution of that name is started.",
+            "b": "The call succeeds, and its answer is that of the first one. Nothing is started.",
+            "c": "The execution begins anew.",
+        },
+        right="b",
+        reasons={
+            "a": "A name belongs to one execution of a state machine, and no second one gets it.",
+            "c": "Nothing that a client sends again may undo what was done.",
+        },
+        why="AWS calls this idempotent: once or several times, the outcome is the same.",
+    ),
+    choice(
+        "q4.6",
         "The function writes the item and then fails, before it starts the execution. The client tries "
         "again with the same key. What should happen?",
         {
@@ -78,20 +94,21 @@ QUESTIONS = (
         },
         why="Each step may be done twice without harm, so the whole may be done twice.",
     ),
-    choices(
-        "q4.6",
-        "Somebody finds an order's execution ARN in a log. What can they do with it in this system?",
+    choice(
+        "q4.7",
+        "With tickets in place, somebody finds an order's execution ARN in a log. What can they do "
+        "with it in this system?",
         {
             "a": "listen to the order's result",
-            "b": "make a ticket of it",
-            "c": "nothing, without a ticket",
+            "b": "make a ticket of it, since a ticket holds nothing but a name and a time",
+            "c": "nothing",
         },
-        right=("c",),
+        right="c",
         reasons={
-            "a": "The `$connect` function asks for a ticket, and looks at nothing else.",
-            "b": "A ticket needs the key, which only the functions have.",
+            "a": "`$connect` takes the execution from the ticket, and looks at nothing else.",
+            "b": "It holds a signature as well, and for that one needs the key.",
         },
-        missing={"c": "An ARN is no secret, so it must open nothing."},
-        why="Names and ARNs are on invoices and in logs. What opens a door must be secret, or signed.",
+        why="What is written on invoices and in logs must open nothing. What opens a door must be secret, "
+        "or signed.",
     ),
 )
