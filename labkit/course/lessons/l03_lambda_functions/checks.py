@@ -12,6 +12,7 @@ import traceback
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,11 @@ from labkit.course.sandbox import Refused, Sandbox, Socket, quoted
 from labkit.resources import TRUST
 
 TWO_HOURS = 2 * 3600
+
+
+def _cut(text: str, width: int = 90) -> str:
+    """A text on one line of a verdict."""
+    return textwrap.shorten(text, width, placeholder=" …")
 
 
 # -- 3.1 ------------------------------------------------------------------------------------------
@@ -104,15 +110,16 @@ def deploy_by_hand(attempt: Attempt, order: Any) -> None:
 
 
 def _stopped(attempt: Attempt, letter: str, error: Exception) -> Exception:
-    said = traceback.format_exception_only(error)[-1].strip()
+    said = str(error).rpartition("operation: ")[2]
     code, expected = "USED_BEFORE_MADE", "every name is made before it is used"
     if "Could not unzip" in said:
         code, expected = "ARCHIVE_OPEN", "the archive was closed, so that its bytes are a zip file"
     elif isinstance(error, ValueError):
         code, expected = "CLOSED_TOO_EARLY", "the archive is open when the file is written into it"
-    elif "ResourceNotFound" in said:
-        code, expected = "NO_FUNCTION", "there is a function of that name"
-    return attempt.not_yet(code, did=f"line {letter} stopped: {said[:90]}", expected=expected)
+    elif "Function not found" in said:
+        code, expected = "NO_FUNCTION", "the function was created"
+    did = _cut(f"line {letter} stopped: {type(error).__name__}: {said}")
+    return attempt.not_yet(code, did=did, expected=expected)
 
 
 # -- the tables of 3.2 and 3.3 -------------------------------------------------------------------
@@ -124,6 +131,12 @@ def _tables(aws: Sandbox, *executions: dict[str, Any]) -> dict[str, str]:
         "EXECUTIONS_TABLE": aws.table("executions", "executionName", items=executions),
         "CONNECTIONS_TABLE": aws.table("connections", "connectionId"),
     }
+
+
+def _told(item: dict[str, Any], shown: str = "") -> str:
+    """Which attributes an item has, with the value of one of them."""
+    names = [f"{name} ({item[name]})" if name == shown else name for name in sorted(item)]
+    return f"has {', '.join(names)}" if names else "is not there"
 
 
 def _order(aws: Sandbox) -> str:
@@ -223,7 +236,7 @@ def _nameless(attempt: Attempt, aws: Sandbox, url: str, known: str) -> None:
         raise attempt.not_yet(
             code, did=f"a client {what} is {_answered(status)}", expected="it is refused with 400"
         )
-    _nothing_left(attempt, aws, "a client that names no execution", known)
+    _nothing_left(attempt, aws, "no name", known)
 
 
 def _unknown(attempt: Attempt, aws: Sandbox, url: str, name: str, known: str) -> None:
@@ -232,20 +245,21 @@ def _unknown(attempt: Attempt, aws: Sandbox, url: str, name: str, known: str) ->
         code = {101: "UNKNOWN_LET_IN", 502: "UNKNOWN_CRASHES"}.get(status, "WRONG_STATUS")
         raise attempt.not_yet(
             code,
-            did=f"?execution={name}, which does not exist, is {_answered(status)}",
+            did=f"{name} does not exist: the client is {_answered(status)}",
             expected="it is refused with 403",
         )
-    _nothing_left(attempt, aws, "a client that names an unknown execution", known)
+    _nothing_left(attempt, aws, "unknown execution", known)
 
 
 def _nothing_left(attempt: Attempt, aws: Sandbox, who: str, known: str) -> None:
     left = [item for item in aws.items("connections") if item["connectionId"] != known]
     made = [item for item in aws.items("executions") if "order" not in item]
     if left or made:
-        table = "connections" if left else "executions"
+        where = "connections" if left else "executions"
+        key = left[0]["connectionId"] if left else made[0]["executionName"]
         raise attempt.not_yet(
             "LEFT_BEHIND",
-            did=f"after {who} was refused, the table {table} has {(left or made)[0]}"[:170],
+            did=f"{who}: refused, but the table {where} has an item {key}",
             expected="no table has anything of that connection",
         )
 
@@ -267,16 +281,17 @@ def _welcome(attempt: Attempt, aws: Sandbox, url: str, name: str, otherwise: str
     if item.get("executionName") != name or "expiresAt" not in item:
         raise attempt.not_yet(
             "NOT_REMEMBERED",
-            did=f"the connection's item is {item or 'not there'}"[:150],
-            expected=f"connectionId {connection}, executionName {name}, expiresAt",
+            did=f"the connection's item {_told(item, 'executionName')}",
+            expected=f"connectionId, executionName (here {name}) and expiresAt",
         )
     expires = item["expiresAt"]
-    if not isinstance(expires, str) and abs(expires - before - TWO_HOURS) <= 60:
+    is_number = isinstance(expires, Decimal)
+    if is_number and abs(expires - before - TWO_HOURS) <= 60:
         _listens(attempt, aws, name, connection, otherwise)
         return connection
     raise attempt.not_yet(
-        "MILLISECONDS" if not isinstance(expires, str) and expires > 100 * before else "WRONG_TIME",
-        did=f"expiresAt is {expires!s}, and the time was {before}",
+        "MILLISECONDS" if is_number and expires > 100 * before else "WRONG_TIME",
+        did=f"expiresAt is {'' if is_number else 'no number: '}{expires}, the time was {before}",
         expected=f"the number {before + TWO_HOURS}, which is in two hours",
     )
 
@@ -286,7 +301,7 @@ def _listens(attempt: Attempt, aws: Sandbox, name: str, connection: str, otherwi
     if "order" not in item:
         raise attempt.not_yet(
             "ORDER_LOST",
-            did=f"the execution's item is {item or 'gone'}"[:120],
+            did=f"the execution's item {_told(item)}",
             expected="its order is still there",
         )
     if item.get("connectionId") != connection:
@@ -394,7 +409,7 @@ def behind_disconnect(attempt: Attempt, file: Path) -> None:
         ):
             aws.put("executions", {"executionName": name, "order": name, "connectionId": listener})
 
-        _ends(attempt, aws, clients[here], "FAILS", "the connection that listens is closed")
+        _ends(attempt, aws, clients[here], "FAILS", "a connection that listens is closed")
         _forgets(attempt, aws, here, clients[here].id)
         _ends(attempt, aws, clients[late], "LATE_FAILS", "the client is back under another id")
         _keeps(attempt, aws, late, "TAKES_ANOTHERS", "back=")
@@ -427,7 +442,7 @@ def _ends(attempt: Attempt, aws: Sandbox, client: Socket, code: str, what: str) 
     if len(aws.crashes) > before:
         raise attempt.not_yet(
             code,
-            did=f"when {what}, the function raises {aws.crashes[-1].error}",
+            did=f"{what}: it raises {aws.crashes[-1].error}",
             expected="it ends without an error",
         )
 
@@ -443,7 +458,7 @@ def _forgets(attempt: Attempt, aws: Sandbox, name: str, connection: str) -> None
     if item.get("order") != name:
         raise attempt.not_yet(
             "ORDER_LOST",
-            did=f"the execution's item is {item or 'gone'}",
+            did=f"the execution's item {_told(item)}",
             expected="only its connectionId is gone",
         )
     if item.get("connectionId"):
@@ -560,7 +575,7 @@ def _everybody(
     if aws.crashes:
         error = aws.crashes[-1].error
         code = "STILL_RAISES" if "Gone" in error else "FAILS"
-        raise attempt.not_yet(code, did=f"{did}; then {error}"[:150], expected=expected)
+        raise attempt.not_yet(code, did=f"{did}; then {error}", expected=expected)
     if sender.id not in left:
         raise attempt.not_yet(
             "SENDER_DELETED",
@@ -739,14 +754,14 @@ def handler(event, context):
 
 RIGHT = ("put_first", "update_first")
 WRONG = {
-    "crashes": ("NAMELESS_CRASHES", "fails, and so answers 502, if the URL has no query"),
-    "lets_in": ("UNKNOWN_LET_IN", "lets in who names an execution that does not exist"),
-    "leaves": ("LEFT_BEHIND", "refuses an unknown execution, and leaves the connection's item"),
+    "crashes": ("NAMELESS_CRASHES", "fails, and so answers 502, without a query"),
+    "lets_in": ("UNKNOWN_LET_IN", "lets in who names no existing execution"),
+    "leaves": ("LEFT_BEHIND", "leaves the item of a connection that it refuses"),
     "milliseconds": ("MILLISECONDS", "writes expiresAt in milliseconds"),
     "forgets": ("NOT_REMEMBERED", "writes no item into the connections table"),
-    "deaf": ("DEAF", "does not write connectionId into the execution's item"),
+    "deaf": ("DEAF", "does not set connectionId in the execution's item"),
     "posts": ("POSTS", "sends a welcome from $connect, which cannot arrive"),
-    "locks_out": ("LOCKED_OUT", "refuses a client that comes back for the same execution"),
+    "locks_out": ("LOCKED_OUT", "refuses a client that comes back"),
 }
 
 
@@ -820,7 +835,7 @@ def test_for_connect(attempt: Attempt, test: Callable[..., Any]) -> None:
                     raise failed
                 raise attempt.not_yet(
                     "REJECTS_RIGHT",
-                    did=f"a function that is right fails your test: {_where(failed)}",
+                    did=_cut(f"a right function fails: {_where(failed)}"),
                     expected="it passes",
                 )
         for variant, (code, what) in WRONG.items():
@@ -832,8 +847,8 @@ def test_for_connect(attempt: Attempt, test: Callable[..., Any]) -> None:
             if not isinstance(failed, AssertionError):
                 raise attempt.not_yet(
                     "NOT_AN_ASSERTION",
-                    did=f"for a function that {what}, your test raises {_where(failed)}",
-                    expected="an AssertionError",
+                    did=_cut(f"your test raised {_where(failed)}"),
+                    expected=f"an AssertionError, because the function {what}",
                 )
 
 
@@ -891,9 +906,9 @@ def _listener(aws: Sandbox, execution: str, asked: set[str]) -> str | None:
 def _where(error: Exception) -> str:
     """An exception with the student's line that raised it."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename != __file__]
-    line = own[0].line if own else ""
-    return textwrap.shorten(f"{type(error).__name__}: {error} ({line})", 100)
+    line = next((frame.line for frame in frames if frame.filename != __file__), "")
+    said = f"{type(error).__name__}: {error}".removeprefix("AssertionError: ")
+    return f"{said} ({line})" if said else f"{line}"
 
 
 # -- 3.6 ------------------------------------------------------------------------------------------
@@ -951,7 +966,7 @@ def everything_else(attempt: Attempt, file: Path) -> None:
         if bystander.frames:
             raise attempt.not_yet(
                 "TO_OTHERS",
-                did=f"a client that sent nothing received {bystander.frames[0]}"[:120],
+                did=_cut(f"a client that sent nothing received {json.dumps(bystander.frames[0])}"),
                 expected="only the sender receives something",
             )
         _helped(attempt, aws, other, "hello", "WRONG_STAGE", f" on the stage {stage}")
@@ -970,7 +985,7 @@ def _helped(
     what = f"for the message {message}{where}"
     if len(aws.crashes) > crashes:
         raise attempt.not_yet(
-            code, did=f"{what} the function raised {aws.crashes[-1].error}"[:150], expected=expected
+            code, did=f"{what} the function raised {aws.crashes[-1].error}", expected=expected
         )
     if not came:
         raise attempt.not_yet(
@@ -981,16 +996,19 @@ def _helped(
     if any(isinstance(frame, dict) and "connectionId" in frame for frame in came):
         raise attempt.not_yet(
             "BAD_ANSWER",
-            did=f"{what} API Gateway sent an error of its own: {came[-1].get('message')}",
+            did=f"{what} an error of API Gateway came: {came[-1].get('message')}",
             expected="the function returns something that API Gateway understands",
         )
     if len(came) > 1:
-        raise attempt.not_yet("SENT_TWICE", did=f"{what} {len(came)} came", expected=expected)
+        raise attempt.not_yet(
+            "SENT_TWICE", did=f"{what} {len(came)} messages came", expected=expected
+        )
     help_ = came[0]
     body = help_.get("body") if isinstance(help_, dict) else None
     said = body.get("message") if isinstance(body, dict) else None
     if not isinstance(said, str) or not said.strip() or help_.get("type") != "help":
-        raise attempt.not_yet("WRONG_FORM", did=f"{what} came {help_}"[:150], expected=expected)
+        shown = help_ if isinstance(help_, str) else json.dumps(help_)
+        raise attempt.not_yet("WRONG_FORM", did=_cut(f"{what} came {shown}"), expected=expected)
 
 
 def _gone(attempt: Attempt, aws: Sandbox, client: Socket) -> None:
@@ -1002,6 +1020,6 @@ def _gone(attempt: Attempt, aws: Sandbox, client: Socket) -> None:
     if len(aws.crashes) > crashes:
         raise attempt.not_yet(
             "GONE_FAILS",
-            did=f"when the client is gone, the function raises {aws.crashes[-1].error}"[:150],
+            did=f"the client is gone: it raises {aws.crashes[-1].error}",
             expected="it ends without an error",
         )
