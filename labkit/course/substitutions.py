@@ -79,6 +79,10 @@ SUBSTITUTIONS = (
 """In this order: an earlier one may keep a later one from matching."""
 
 
+_COLOUR = r"\x1b\[[\d;]*m"
+"""A code that colours a terminal's text.  It ends in a letter, and a path may follow at once."""
+
+
 def places(root: Path) -> tuple[Substitution, ...]:
     """Substitutions for folders that are somewhere else on each machine.
 
@@ -94,7 +98,11 @@ def places(root: Path) -> tuple[Substitution, ...]:
     }
     longest_first = sorted(folders, key=len, reverse=True)
     return tuple(
-        Substitution(rf"(?<![\w/]){re.escape(folder)}(?=[/\\])", folders[folder], "folders differ")
+        Substitution(
+            rf"(^|[^\w/]|{_COLOUR}){re.escape(folder)}(?=[/\\])",
+            rf"\1{folders[folder]}",
+            "folders differ",
+        )
         for folder in longest_first
         if len(Path(folder).parts) > 1
     )

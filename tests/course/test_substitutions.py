@@ -73,3 +73,13 @@ def test_folders_of_this_machine_are_named_by_what_they_are(tmp_path: Path) -> N
     assert substitute(f"File {sys.prefix}/lib/x.py", found) == "File PYTHON/lib/x.py"
     assert substitute(f"{tempfile.gettempdir()}/x", found) == "TMP/x"
     assert not substitute(f"{lab}x/y", found).startswith("LAB")
+
+
+@pytest.mark.parametrize("colour", ["\x1b[32m", "\x1b[0m", "\x1b[0;32m", "\x1b[38;5;28m"])
+def test_a_folder_is_found_right_after_a_colour(colour: str, tmp_path: Path) -> None:
+    """IPython colours the files of a traceback."""
+    found = places(tmp_path)
+    assert substitute(f"File {colour}{tmp_path}/x.py\x1b[0m", found) == (
+        f"File {colour}LAB/x.py\x1b[0m"
+    )
+    assert substitute(f"m{tmp_path}/x.py", found) == f"m{tmp_path}/x.py"
