@@ -2,8 +2,9 @@
 
 For every run with ``--nbval`` or ``--nbval-lax`` it sets what nbval leaves to the command line: the
 kernel is this very Python, a cell may take 60 seconds, and what differs from run to run is replaced
-as the build does it.  A notebook of the lab's own folders runs with a work folder that is empty; a
-student's copy keeps the student's.
+as the build does it.  A notebook runs with a work folder that is empty and in a cloud of its own, so
+that a run changes nobody's progress.  Only a student's copy, which lies in the work folder, keeps that:
+there a run is the student's own check.
 
     pytest --nbval-lax --labkit-unsolved exercises/
         each check cell must fail, with the lab's own NotYet, and no other cell may
@@ -106,8 +107,10 @@ class Notebooks:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Give a notebook of the lab's own an empty work folder; its kernel starts in here."""
-        if not _is_cell(item) or item.path.parent.name not in OWN_FOLDERS:
+        """Give a notebook that is no student's copy an empty work folder; its kernel starts in here."""
+        from labkit.jupyter import work_folder
+
+        if not _is_cell(item) or item.path.parent.resolve() == work_folder().resolve():
             return (yield)
         if item.parent is None or getattr(item.parent, "kernel", None) is not None:
             return (yield)

@@ -30,7 +30,7 @@ SEED = "LABKIT_SEED"
 
 
 def check(number: str, *answer: Any) -> None:
-    """Check an exercise.
+    """Check an exercise, and write down what came of it, unless there is no answer yet.
 
     Args:
         number: the exercise's number, such as ``"1.3"``.
@@ -63,7 +63,8 @@ def note(
         NotYet: the verdict, with the hint that comes next.
     """
     if verdict is not None:
-        journal.add(exercise.number, "not yet", diagnosis=verdict.diagnosis)
+        if verdict.diagnosis != "NOTHING_YET":  # running all cells is no attempt at each exercise
+            journal.add(exercise.number, "not yet", diagnosis=verdict.diagnosis)
         verdict.next_hint = next(iter(upcoming(exercise, journal.standing(exercise.number))), None)
         raise verdict
     journal.add(exercise.number, "solved", answer=whole_text(answer[0]) if answer else "")

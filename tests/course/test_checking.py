@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from labkit.course.checking import judge
+from labkit.course.checking import check, judge
 from labkit.course.exercise import Attempt, CourseError, Diagnosis, Kind, exercise
+from labkit.course.journal import Journal
 from labkit.course.sandbox import Refused, Sandbox
+from labkit.course.verdict import NotYet
 from labkit.lab import Lab, running
 
 HANDLER = """
@@ -164,6 +166,19 @@ def test_a_stub_is_nothing_yet() -> None:
         verdict = judge(doubles, gap)
         assert verdict is not None
         assert verdict.diagnosis == "NOTHING_YET"
+
+
+def test_an_answer_is_written_down_and_a_stub_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LABKIT_WORK", str(tmp_path))
+    with pytest.raises(NotYet):
+        check("1.2", None)
+    assert list(Journal(tmp_path).lines()) == []
+    with pytest.raises(NotYet) as caught:
+        check("1.2", lambda message, routes: None)
+    (line,) = Journal(tmp_path).lines()
+    assert (line["what"], line["diagnosis"]) == ("not yet", caught.value.diagnosis)
 
 
 def test_a_verdict_reads_in_a_few_lines() -> None:

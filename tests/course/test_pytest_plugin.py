@@ -227,7 +227,7 @@ def test_without_the_stub_nothing_can_be_left_out(lab: Lab) -> None:
 
 
 def test_only_a_students_copy_works_in_the_students_folder(lab: Lab) -> None:
-    """The lab's own notebooks start from nothing, each for itself, and join no running cloud."""
+    """All others start from nothing, each for itself, and join no running cloud."""
     alone = (
         "import os, pathlib\n"
         "work = pathlib.Path(os.environ['LABKIT_WORK'])\n"
@@ -235,14 +235,16 @@ def test_only_a_students_copy_works_in_the_students_folder(lab: Lab) -> None:
         "(work / 'mine').touch()\n"
         "assert 'LABKIT_ENDPOINT' not in os.environ"
     )
-    own = [f"{folder}/x.ipynb" for folder in ("notebooks", "exercises", "solutions")]
-    for name in own:
+    folders = ("notebooks", "exercises", "solutions", "handed-in")
+    others = [f"{folder}/x.ipynb" for folder in folders]
+    for name in others:
         lab.notebook(name, {"source": alone})
-    students = "import os\nassert os.environ['LABKIT_WORK'] == 'here', os.environ['LABKIT_WORK']"
-    lab.notebook("work/x.ipynb", {"source": students})
-    where = {"LABKIT_WORK": "here", "LABKIT_ENDPOINT": "http://127.0.0.1:9"}
-    run = lab.pytest("--nbval", *own, "work/x.ipynb", **where)
-    assert (run.status, run.passed) == (0, 4), run.said
+    work = str(lab.root / "mine")
+    students = f"import os\nassert os.environ['LABKIT_WORK'] == {work!r}, os.environ['LABKIT_WORK']"
+    lab.notebook("mine/x.ipynb", {"source": students})
+    where = {"LABKIT_WORK": work, "LABKIT_ENDPOINT": "http://127.0.0.1:9"}
+    run = lab.pytest("--nbval", *others, "mine/x.ipynb", **where)
+    assert (run.status, run.passed) == (0, 5), run.said
 
 
 @pytest.mark.parametrize("option", ["--labkit-unsolved", "--labkit-leave-out=1.1"])
