@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from labkit.errors import OrderProblem
-from labkit.lab import running
+from labkit.lab import Lab, running
 from labkit.timeline import timeline
 
 ORDER = Path(__file__).parent / "pattern" / "order.json"
 PRODUCTS = ORDER.with_name("products.json")
+WORK = 0.5
+"""Seconds.  Pricing three articles takes a moment, and the work in such a system takes longer."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -37,11 +40,19 @@ def main(arguments: Sequence[str]) -> int:
         help=f"a JSON file with your own order, such as {_shown(ORDER)}; the articles that there "
         f"are stand in {_shown(PRODUCTS)}",
     )
+    parser.add_argument(
+        "--work",
+        type=_seconds,
+        default=WORK,
+        metavar="SECONDS",
+        help=f"how long the work waits before it begins, so that the client listens when it is "
+        f"done ({WORK} if not given); with 0 the two race, and the result arrives all the same",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
     order = read_order(options.order)
     try:
-        report = run(order)
+        report = run(order, options.work)
     except OrderProblem as error:
         raise OrderProblem(f"{options.order}: {error} {_example()}") from error
     if options.json:
@@ -53,6 +64,13 @@ def main(arguments: Sequence[str]) -> int:
     print(f"Result after {report['elapsedMs']:.0f} ms, over the WebSocket:")
     print(json.dumps(report["result"], indent=2))
     return 0
+
+
+def _seconds(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 <= float(text) <= 60:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 to 60")
 
 
 def _shown(path: Path) -> str:
@@ -82,8 +100,12 @@ def read_order(path: Path) -> Any:
         raise OrderProblem(f"{path} is not UTF-8 text: {error.reason}.") from error
 
 
-def run(order: Any) -> dict[str, Any]:
+def run(order: Any, work: float = 0.0) -> dict[str, Any]:
     """Build the pattern on the local cloud and send one order through it.
+
+    Args:
+        order: JSON data.
+        work: seconds that ``DoWork`` waits before it begins.
 
     Returns:
         ``orderId``, ``executionArn``, ``websocketUrl``, ``connectionId``, ``result``, ``events``
@@ -99,13 +121,14 @@ def run(order: Any) -> dict[str, Any]:
         system = build()
         client = OrderClient(system.orders_url)
         before = lab.log.last
-        started = time.perf_counter()
-        try:
-            placed = client.place_order(order)
-        except OrderRefused as error:
-            raise OrderProblem(str(error)) from error
-        result = client.result()
-        elapsed = (time.perf_counter() - started) * 1000
+        with _slow_work(lab, system.functions["do_work"], work):
+            started = time.perf_counter()
+            try:
+                placed = client.place_order(order)
+            except OrderRefused as error:
+                raise OrderProblem(str(error)) from error
+            result = client.result()
+            elapsed = (time.perf_counter() - started) * 1000
         name = placed.execution_arn.rpartition(":")[2]
         lab.log.wait(
             lambda event: (
@@ -126,3 +149,15 @@ def run(order: Any) -> dict[str, Any]:
             "events": events,
             "elapsedMs": round(elapsed, 3),
         }
+
+
+@contextlib.contextmanager
+def _slow_work(lab: Lab, function: str, seconds: float) -> Iterator[None]:
+    if not seconds:
+        yield
+        return
+    fault = lab.faults.add("function.invoke", "delay", seconds=seconds, function=function)
+    try:
+        yield
+    finally:
+        lab.faults.clear(fault)

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,8 @@ import pytest
 
 from labkit.demo import read_order
 from labkit.errors import OrderProblem
+from labkit.eventlog import Event
+from labkit.timeline import timeline
 
 
 def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -39,11 +42,38 @@ def test_the_report_names_what_there_was(report: dict[str, Any]) -> None:
 
 def test_every_part_of_the_pattern_took_its_turn(report: dict[str, Any]) -> None:
     states = [e["data"]["state"] for e in report["events"] if e["kind"] == "state.entered"]
-    assert [s for s in states if s in ("DoWork", "GetConn", "Notify")][:2] == ["DoWork", "GetConn"]
+    assert [s for s in states if s in ("DoWork", "GetConn", "Notify")] == [
+        "DoWork",
+        "GetConn",
+        "Notify",
+    ]
     kinds = {event["kind"] for event in report["events"]}
     assert {"http.request", "connection.opened", "frame.out", "execution.ended"} <= kinds
     ran = {e["data"]["function"] for e in report["events"] if e["kind"] == "function.invoked"}
     assert {"orders-place-order", "orders-connect", "orders-do-work"} <= ran
+
+
+def test_the_readme_shows_what_is_printed(report: dict[str, Any]) -> None:
+    printed = timeline(Event.from_dict(event) for event in report["events"])
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    (shown,) = re.findall(r"```text\n( .*?)\n\n(?:.*?)```", readme, re.DOTALL)
+    assert len(shown.splitlines()) > 20
+    assert lasting(shown) <= lasting(printed)
+
+
+def lasting(text: str) -> set[str]:
+    """The lines of a timeline without what differs from run to run."""
+    text = re.sub(r"^ *[\d.]+ ms  ", "", text, flags=re.MULTILINE)
+    text = re.sub(r"order-[0-9a-f]{32}", "order-…", text)
+    return set(re.sub(r"\([\w-]{15}=\)", "(…)", text).splitlines())
+
+
+def test_the_result_arrives_when_the_client_and_the_work_race() -> None:
+    run = demo("--json", "--work", "0")
+    assert run.returncode == 0, run.stderr
+    told = json.loads(run.stdout)
+    assert told["result"]["status"] == "accepted"
+    assert not [event for event in told["events"] if event["kind"] == "fault.applied"]
 
 
 def test_a_malformed_order_is_told_the_field(tmp_path: Path) -> None:
