@@ -15,3 +15,21 @@ def no_lab_is_left() -> Iterator[None]:
     assert Lab.current() is None
     yield
     assert Lab.current() is None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was proven of the course's checks, whichever processes proved it."""
+    counts = [
+        value
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", "") == "call"
+        for name, value in report.user_properties
+        if name == "proof"
+    ]
+    if counts:
+        from labkit.course.proof.prover import table
+
+        terminalreporter.section("proof of the checks")
+        for line in table(counts):
+            terminalreporter.line(line)

@@ -122,9 +122,8 @@ def _skipped(data: Any, name: str) -> Iterator[tuple[str, str, str]]:
 
 def _walk(data: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     yield path, data
-    members = data.items() if isinstance(data, dict) else enumerate(data)
     if isinstance(data, dict | list):
-        for key, value in members:
+        for key, value in data.items() if isinstance(data, dict) else enumerate(data):
             yield from _walk(value, (*path, key))
 
 

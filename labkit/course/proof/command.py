@@ -10,7 +10,7 @@ from labkit.course.catalogue import Lesson
 from labkit.course.exercise import CourseError
 from labkit.course.proof import survivor
 from labkit.course.proof.desk import Desk
-from labkit.course.proof.prover import PROMPT, Proof, Prover
+from labkit.course.proof.prover import PROMPT, Proof, Prover, table
 from labkit.course.proof.trial import Fate
 from labkit.course.source import answers, exercise_sources
 from labkit.lab import Lab, running
@@ -126,19 +126,7 @@ def line(proof: Proof) -> str:
 
 def summary(proofs: Sequence[Proof]) -> str:
     """All of it in a few lines."""
-    failed = sum(bool(proof.failures) for proof in proofs)
-    counts = [
-        (f"{name}:", sum(proof.met[fate] for proof in proofs), sum(p.tried[fate] for p in proofs))
-        for name, fate in (
-            ("wrong answers rejected", Fate.WRONG),
-            ("right answers accepted", Fate.RIGHT),
-        )
-    ]
-    mutants = sum(proof.mutants for proof in proofs)
-    if mutants:
-        counts.append(("mutants killed:", sum(proof.killed for proof in proofs), mutants))
-    counts.insert(0, ("exercises proven:", len(proofs) - failed, len(proofs)))
-    lines = [f"{name:24} {done:4} of {all_:4}" for name, done, all_ in counts]
+    lines = table(proof.counts for proof in proofs)
     if too_many(proofs):
         lines.append(f"At least {KILLED:.0%} of the mutants must be killed.")
     return "\n".join(lines)
@@ -155,9 +143,12 @@ def _chosen(lessons: Sequence[Lesson], wanted: Sequence[str]) -> list[tuple[Less
     chosen: list[tuple[Lesson, list[str]]] = []
     unknown = set(wanted)
     for lesson in lessons:
-        there = dict.fromkeys([e.number for e in lesson.exercises] + list(exercise_sources(lesson)))
         whole = {word for word in wanted if word.isdecimal() and int(word) == lesson.number}
-        numbers = [number for number in there if not wanted or whole or number in wanted]
+        parts = {word for word in wanted if word.partition(".")[0] == f"{lesson.number}"} - whole
+        if wanted and not whole and not parts:
+            continue  # its sources may be in the making
+        there = dict.fromkeys([e.number for e in lesson.exercises] + list(exercise_sources(lesson)))
+        numbers = [number for number in there if not wanted or whole or number in parts]
         unknown -= whole | set(numbers)
         if numbers:
             chosen.append((lesson, numbers))

@@ -77,13 +77,15 @@ class Desk:
     Args:
         source: the exercise.
         lab: the lab that runs.
+        seconds: for an answer and its check.
 
     Raises:
         CourseError: a cell above the answer fails.
     """
 
-    def __init__(self, source: ExerciseSource, lab: Lab) -> None:
+    def __init__(self, source: ExerciseSource, lab: Lab, seconds: float = SECONDS) -> None:
         self._lab = lab
+        self._seconds = seconds
         self._check = source.check
         code = [
             cell for cell in source.cells if cell.kind == "code" and "solution" not in cell.tags
@@ -95,8 +97,17 @@ class Desk:
         self._between = [cell.source for cell in code[answer + 1 : check]]
         self._number = source.number
         self._open = ExitStack()
+        self._begun = lab.log.last
 
     def __enter__(self) -> Desk:
+        try:
+            self._set_up()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _set_up(self) -> None:
         folder = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="labkit-")))
         self._work, self._kept = folder / "work", folder / "kept"
         self._open.enter_context(_surroundings())
@@ -111,7 +122,6 @@ class Desk:
             setattr(self._shell, method, lambda *_, **__: None)
         self._open.callback(self._shell.restore_sys_module_state)
         self._prepare(first=True)
-        return self
 
     def __exit__(self, *error: object) -> None:
         if self._touched(self._begun):
@@ -141,16 +151,14 @@ class Desk:
                 raise verdicts[-1]
 
         self._shell.user_ns["check"] = check
-        error = None
-        with _limit(SECONDS):
+        with _limit(self._seconds):
             error = self._run(answer)
             raised = "" if error is None else _named(error)
-            if not isinstance(error, Endless):
-                for cell in self._between:
-                    self._run(cell)
-                error = self._run(self._check)
+            for cell in (*self._between, self._check):
+                if not isinstance(error, Endless):
+                    error = self._run(cell)
         if isinstance(error, Endless):
-            return Tried(ENDLESS, f"ended after {SECONDS:g} s", seconds, raised)
+            return Tried(ENDLESS, f"ended after {self._seconds:g} s", seconds, raised)
         verdict = verdicts[-1] if verdicts else None
         if verdict is not None:
             said = f"Did: {verdict.did} · Expected: {verdict.expected}"

@@ -12,7 +12,7 @@ import ast
 import copy
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,15 +110,16 @@ class _Change:
     make: Callable[[Any], None]
 
 
-def mutants(source: ExerciseSource, most: int = MOST) -> list[Mutant]:
+def mutants(source: ExerciseSource, right: Iterable[str] = (), most: int = MOST) -> list[Mutant]:
     """Mutants of an exercise's solution: always the same for the same source.
 
     Args:
         source: the exercise.
+        right: cells with other right answers, which no mutant may be.
         most: how many at most.
     """
     form = Form.of(source.solved)
-    seen = {form.key}
+    seen = {form.key, *(Form.of(cell).key for cell in right)}
     names: set[str] = set()
     kinds: dict[str, list[Mutant]] = {}
     for kind, name, code in _changed(form, source):

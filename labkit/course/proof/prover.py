@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,7 +10,6 @@ from labkit.course.exercise import Exercise
 from labkit.course.proof import survivor
 from labkit.course.proof.demand import shortfalls
 from labkit.course.proof.desk import BREAKS, PASSES, Desk
-from labkit.course.proof.form import Form
 from labkit.course.proof.mutant import Mutant, mutants
 from labkit.course.proof.survivor import Listed
 from labkit.course.proof.trial import SEEDS, Fate, Trial, trials
@@ -41,6 +40,31 @@ class Proof:
     killed: int = 0
     slowest: tuple[float, str] = (0.0, "")
     failures: list[str] = field(default_factory=list)
+
+    @property
+    def counts(self) -> Counts:
+        """What was tried and met its fate, for a table."""
+        return {
+            "exercises proven": (not self.failures, 1),
+            "wrong answers rejected": (self.met[Fate.WRONG], self.tried[Fate.WRONG]),
+            "right answers accepted": (self.met[Fate.RIGHT], self.tried[Fate.RIGHT]),
+            "mutants killed": (self.killed, self.mutants),
+        }
+
+
+Counts = Mapping[str, tuple[int, int]]
+"""By what is counted: how many met their fate, and how many were tried."""
+
+
+def table(counts: Iterable[Counts]) -> list[str]:
+    """The sums of counts, a line each; what was not tried is left out."""
+    sums: dict[str, list[int]] = {}
+    for each in counts:
+        for name, (met, tried) in each.items():
+            row = sums.setdefault(name, [0, 0])
+            row[0] += met
+            row[1] += tried
+    return [f"{name:22} {met:5} of {tried:5}" for name, (met, tried) in sums.items() if tried]
 
 
 class Prover:
@@ -95,8 +119,12 @@ class Prover:
     @cached_property
     def mutants(self) -> list[Mutant]:
         """The mutants of the solution, without those that are known to be right."""
-        right = {Form.of(t.code).key for t in self._trials if t.fate is Fate.RIGHT}
-        return [each for each in mutants(self._source) if Form.of(each.code).key not in right]
+        right = [trial.code for trial in self._trials if trial.fate is Fate.RIGHT]
+        return mutants(self._source, right)
+
+    def first_complaint(self) -> str:
+        """What is wrong with the first known answer that does not meet its fate; empty if all do."""
+        return next(filter(None, (self._try(trial)[0] for trial in self._trials)), "")
 
     def _try(self, trial: Trial) -> tuple[str, float]:
         """What is wrong with what comes of an answer, and the seconds of its quickest check.
