@@ -31,7 +31,7 @@ class Outcome:
     """How an exercise stands after a run.
 
     Attributes:
-        state: ``solved``, ``not yet`` or ``not reached``.
+        state: ``solved``, ``not yet``, ``open`` (there is no answer yet) or ``not reached``.
         why: a diagnosis with what to do next, or the error.
     """
 
@@ -60,37 +60,41 @@ class Record:
         report = yield
         if call.when == "teardown" or (call.when == "setup" and report.passed):
             return report
-        number = exercise_of(item.cell, "check")
-        answered = exercise_of(item.cell, "answer")
         error = next((o for o in item.test_outputs or () if o.output_type == "error"), None)
-        if number and report.passed:
-            self.outcomes.setdefault(number, Outcome("solved"))
-            self._tell(number)
-        elif number and error is not None and not item.parent.timed_out:
-            why = reason(error.ename, error.evalue)
-            if error.ename == "NotYet":
-                self._tell(number)
-            elif number in self._raised:
-                why = f"your answer: {self._raised.pop(number)}"  # what the check lacks, it would have made
-            self.outcomes[number] = Outcome("not yet", why)
-        elif number:
-            why = self._raised.pop(number, "")
-            why = f"your answer: {why}" if why else "a cell did not end, or ended the kernel"
-            self.outcomes[number] = Outcome("not reached", why)
+        why = reason(error.ename, error.evalue) if error else _first_line(call.excinfo)
+        if item.parent.timed_out:
+            why = "it did not end in time"
+        if number := exercise_of(item.cell, "check"):
+            if report.passed:
+                self.outcomes.setdefault(number, Outcome("solved"))
+            else:
+                ran = error is not None and not item.parent.timed_out
+                self.outcomes[number] = self._failed(number, why if ran else "")
+            if number in self._raised:
+                self.others.append(f"the answer of {number}: {self._raised.pop(number)}")
         elif report.failed:
-            why = reason(error.ename, error.evalue) if error else _first_line(call.excinfo)
-            if item.parent.timed_out:
-                why = "it did not end in time"
-            if answered:
+            if answered := exercise_of(item.cell, "answer"):
                 self._raised[answered] = why
             else:
                 self.others.append(f"cell {item.cell_num + 1}: {why}")
         return report
 
-    def _tell(self, number: str) -> None:
-        """Name an answer that raised although its check says something else."""
-        if number in self._raised:
-            self.others.append(f"the answer of {number}: {self._raised.pop(number)}")
+    def _failed(self, number: str, why: str) -> Outcome:
+        """How an exercise stands whose check failed.
+
+        Args:
+            number: the exercise's.
+            why: the check's reason; empty if it did not come to an end.
+        """
+        if why.startswith("[NOTHING_YET]"):
+            return Outcome("open")
+        if why.startswith("["):
+            return Outcome("not yet", why)
+        # What the check misses is what the answer's own cell would have made.
+        raised = self._raised.pop(number, "")
+        state = "not yet" if why else "not reached"
+        why = why or "a cell did not end, or ended the kernel"
+        return Outcome(state, f"your answer: {raised}" if raised else why)
 
 
 def reason(name: str, said: str) -> str:

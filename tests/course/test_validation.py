@@ -98,6 +98,18 @@ def test_an_answer_that_raises_after_it_was_solved_is_told_of_too(notebook: Path
     assert told.startswith("the answer of 1.1: TypeError: greet() takes 1 positional")
 
 
+def test_an_exercise_without_an_answer_is_open(notebook: Path) -> None:
+    def answer(cells: dict[str, Any]) -> None:
+        cells["check-1-1"].source = (
+            "from labkit.course.verdict import NotYet\n"
+            "said = {'did': 'nothing', 'expected': 'something', 'next_step': 'write'}\n"
+            "raise NotYet(number='1.1', title='Greet', diagnosis='NOTHING_YET', **said)"
+        )
+
+    change(notebook, answer)
+    assert run(notebook).outcomes["1.1"] == Outcome("open")
+
+
 def test_what_comes_after_a_cell_that_does_not_end_is_not_reached(notebook: Path) -> None:
     def answer(cells: dict[str, Any]) -> None:
         cells["answer-1-2"].source = "import threading\nthreading.Event().wait()"
