@@ -89,6 +89,14 @@ def test_what_nobody_can_check_stays() -> None:
     assert not any("'no name" in name for name in ALL if "became" in name)
 
 
+def test_an_assertion_is_dropped_and_its_words_stay() -> None:
+    found = named(
+        mutants(source('def test(f):\n    assert f(2) == 4, "f doubles"\n    f(3)'), most=99)
+    )
+    assert 'dropped: assert f(2) == 4, "f doubles"' in found
+    assert all("f doubles" in code or "assert" not in code for code in found.values())
+
+
 def test_names_differ_and_so_do_the_texts_and_none_is_the_solution() -> None:
     keys = [Form.of(code).key for code in ALL.values()]
     assert len(set(keys)) == len(keys) > MOST

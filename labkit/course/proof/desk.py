@@ -42,7 +42,7 @@ RAISES = "the answer's own cell raises"
 BREAKS = "the check breaks"
 ENDLESS = "it does not end"
 
-SECONDS = 30.0
+SECONDS = 15.0
 """For an answer and its check.  A check gives up long before; this ends a loop of the answer's own."""
 
 _READS = re.compile(r"Get|List|Describe|Query|Scan|BatchGet|AssumeRole")

@@ -203,6 +203,7 @@ _DROPPED = (
     ast.AugAssign,
     ast.Return,
     ast.Raise,
+    ast.Assert,
     ast.Delete,
     ast.If,
     ast.For,
@@ -423,6 +424,8 @@ def _quiet(tree: ast.Module) -> set[int]:
             found |= {id(each) for each in ast.walk(node)}
         elif isinstance(node, ast.Raise):
             found |= {id(each) for each in ast.walk(node)} - {id(node)}
+        elif isinstance(node, ast.Assert) and node.msg is not None:
+            found |= {id(each) for each in ast.walk(node.msg)}
         for annotation in (getattr(node, "annotation", None), getattr(node, "returns", None)):
             if isinstance(annotation, ast.AST):
                 found |= {id(each) for each in ast.walk(annotation)}
