@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
-import json
+import hmac
 import re
+import textwrap
 import time
-import uuid
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +23,19 @@ from labkit.course.lessons.l04_request_and_reply.order_desk import (
     TICKETS,
     Desk,
     module,
+    name_of,
     order_of,
     parsed,
     short,
 )
+from labkit.course.lessons.l04_request_and_reply.versions import RIGHT, WRONG, Shop
 from labkit.course.sandbox import Refused, Sandbox, quoted
+from labkit.eventlog import Event
 
 DAY = 24 * 3600
+
+WRITES = ("PutItem", "UpdateItem", "TransactWriteItems")
+"""The operations that can look and write in one step."""
 
 # -- 4.1 ------------------------------------------------------------------------------------------
 
@@ -87,31 +96,34 @@ def statuses(attempt: Attempt, statuses: Any) -> None:
         )
     with attempt.sandbox() as aws:
         function = aws.function("orders", SIX_WAYS)
-        aws.invoke(function, {"body": "A"})  # cold it might take too long for the API's patience
         url = aws.http_api({"POST /orders": function})
+        got = {case: _status(aws, url, case) for case in "ABCEF"}
+        # Only now, so that on a slow machine no other request waits too long.
         apis = aws.client("apigatewayv2")
         api_id = apis.get_apis()["Items"][0]["ApiId"]
         integration = apis.get_integrations(ApiId=api_id)["Items"][0]["IntegrationId"]
         apis.update_integration(ApiId=api_id, IntegrationId=integration, TimeoutInMillis=300)
-        got = [
-            aws.request(
-                "GET" if case == "E" else "POST", f"{url}/orders", None if case == "E" else case
-            )[0]
-            for case in "ABCDEF"
-        ]
-    codes = (
-        "FUNCTION_DECIDES",
-        "NO_STATUS",
-        "FUNCTION_FAILS",
-        "TOO_SLOW",
-        "NO_ROUTE",
-        "FUNCTION_DECIDES",
-    )
-    for case, said, was, code in zip("ABCDEF", statuses, got, codes, strict=True):
-        if said != was:
+        got["D"] = _status(aws, url, "D")
+    codes = {
+        "B": "NO_STATUS",
+        "C": "FUNCTION_FAILS",
+        "D": "TOO_SLOW",
+        "E": "NO_ROUTE",
+    }
+    for case, said in zip("ABCDEF", statuses, strict=True):
+        if said != got[case]:
             raise attempt.not_yet(
-                code, did=f"request {case}: you said {said}", expected=f"the client got {was}"
+                codes.get(case, "FUNCTION_DECIDES"),
+                did=f"request {case}: you said {said}",
+                expected=f"the client got {got[case]}",
             )
+
+
+def _status(aws: Sandbox, url: str, case: str) -> int:
+    """Send one of the six requests; the status that the client gets."""
+    if case == "E":
+        return aws.request("GET", f"{url}/orders")[0]
+    return aws.request("POST", f"{url}/orders", case)[0]
 
 
 # -- 4.2 ------------------------------------------------------------------------------------------
@@ -131,7 +143,7 @@ def statuses(attempt: Attempt, statuses: Any) -> None:
         "ReturnValuesOnConditionCheckFailure brings it along.",
         "hashlib.sha256(key.encode()).hexdigest()[:32]; put_item(…, ConditionExpression="
         '"attribute_not_exists(executionName)", ReturnValuesOnConditionCheckFailure="ALL_OLD"); in the '
-        'except: compare there.response["Item"]["order"]["S"] with the text.',
+        'except: json.loads(there.response["Item"]["order"]["S"]) != order: raise ValueError.',
     ),
     diagnoses={
         "WRONG_NAME": "make the name of the key: order- and 32 hexadecimal digits of its SHA-256",
@@ -139,11 +151,20 @@ def statuses(attempt: Attempt, statuses: Any) -> None:
         "NOT_WRITTEN": "write the item, with the order as JSON text",
         "NO_EXPIRY": "let the item expire in 90 days, in seconds",
         "SAME_ORDER_REFUSED": "let the same order through as often as it comes",
+        "TEXTS_COMPARED": Diagnosis(
+            "compare the orders, not their texts",
+            ('Are {"a": 1, "b": 2} and {"b": 2, "a": 1} the same order? And the same text?',),
+        ),
         "OVERWRITES": "leave the item as it is when the order comes again",
         "OTHER_ORDER_PASSES": Diagnosis(
             "compare the order with the one in the item, and raise ValueError if it is another",
             ("A client uses its key for a second order by mistake. What should it hear?",),
         ),
+        "TWO_WINNERS": Diagnosis(
+            "let one call look and write: a write with a condition",
+            ("Two functions look, and neither sees an item. What does each of them do next?",),
+        ),
+        "HIDES_ERRORS": "catch only ConditionalCheckFailedException: any other error is a real one",
     },
     solved="AWS's own APIs do the same with a ClientToken.",
 )
@@ -155,45 +176,63 @@ def same_order(attempt: Attempt, begin: Callable[..., Any]) -> None:
         key = f"{aws.random.randrange(10**9)} / ä€ {{}}"
 
         name = begin(dynamodb, desk.executions, key, order)
-        if name != _name(key):
+        if name != name_of(key):
             raise attempt.not_yet(
-                "WRONG_NAME", did=f"the name is {short(str(name))}", expected=_name(key)
+                "WRONG_NAME",
+                did=f"for the key {key!r} the name is {short(str(name), 50)}",
+                expected=name_of(key),
             )
         _item_is_right(attempt, desk, name, order)
-        before = desk.item(name)
+        before = desk.item(name) or {}
 
-        try:
-            again = begin(dynamodb, desk.executions, key, dict(reversed(order.items())))
-        except (ValueError, ClientError) as error:
-            raise attempt.not_yet(
-                "SAME_ORDER_REFUSED",
-                did=f"the same order again raised {type(error).__name__}",
-                expected="the same name",
-            ) from None
-        if again != name:
-            raise attempt.not_yet(
-                "SAME_ORDER_REFUSED",
-                did=f"the second call returned {short(str(again))}",
-                expected=name,
-            )
-        aws.client("dynamodb").update_item(
+        # What others write into the item meanwhile must stay, too.
+        dynamodb.update_item(
             TableName=desk.executions,
             Key={"executionName": {"S": name}},
             UpdateExpression="SET connectionId = :c",
             ExpressionAttributeValues={":c": {"S": "AAA="}},
         )
-        begin(dynamodb, desk.executions, key, order)
-        if desk.item(name) != {**(before or {}), "connectionId": "AAA="}:
+        reversed_order = dict(reversed(order.items()))
+        for code, what, again in (
+            ("SAME_ORDER_REFUSED", "the same order again", order),
+            ("TEXTS_COMPARED", "the same order, its members in another order,", reversed_order),
+        ):
+            said = _said(begin, dynamodb, desk.executions, key, again)
+            if said != name:
+                raise attempt.not_yet(
+                    code, did=f"{what} gave {short(said, 60)}", expected=f"the same name, {name}"
+                )
+        if desk.item(name) != {**before, "connectionId": "AAA="}:
             raise attempt.not_yet(
                 "OVERWRITES",
-                did="the same order again changed the item",
+                did=f"the same order again made the item {short(str(desk.item(name)), 110)}",
                 expected="it stays as it is",
             )
         _other_orders(attempt, desk, dynamodb, begin, key, order)
+        _overtaken(attempt, desk, dynamodb, begin, order)
+        said = _said(begin, dynamodb, "no-such-table", key, order)
+        if said != "ResourceNotFoundException":
+            raise attempt.not_yet(
+                "HIDES_ERRORS",
+                did=f"with a table that does not exist it gave {short(said, 60)}",
+                expected="the error ResourceNotFoundException comes out",
+            )
 
 
-def _name(key: str) -> str:
-    return f"order-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+def _said(begin: Callable[..., Any], *arguments: Any) -> str:
+    """What a call returned, or the name of the error that came out."""
+    try:
+        return str(begin(*arguments))
+    except ClientError as error:
+        return str(error.response["Error"]["Code"])
+    except ValueError:
+        return "ValueError"
+
+
+def _lasts(item: dict[str, Any]) -> float:
+    """Seconds until an item expires; 0 if it does not say so with a number."""
+    expires = item.get("expiresAt")
+    return float(expires) - time.time() if isinstance(expires, Decimal) else 0.0
 
 
 def _item_is_right(attempt: Attempt, desk: Desk, name: str, order: Any) -> None:
@@ -202,7 +241,7 @@ def _item_is_right(attempt: Attempt, desk: Desk, name: str, order: Any) -> None:
         raise attempt.not_yet(
             "NOT_WRITTEN", did=f"the item is {short(str(item))}", expected="the order as JSON text"
         )
-    lasts = float(item.get("expiresAt", 0)) - time.time()
+    lasts = _lasts(item)
     if not 89 * DAY < lasts < 91 * DAY:
         raise attempt.not_yet(
             "NO_EXPIRY",
@@ -215,20 +254,11 @@ def _other_orders(
     attempt: Attempt, desk: Desk, dynamodb: Any, begin: Callable[..., Any], key: str, order: Any
 ) -> None:
     other = {**order, "customer": "grace@example.com"}
-    try:
-        name = begin(dynamodb, desk.executions, key, other)
-    except ValueError:
-        pass
-    except ClientError as error:
+    said = _said(begin, dynamodb, desk.executions, key, other)
+    if said != "ValueError":
         raise attempt.not_yet(
             "OTHER_ORDER_PASSES",
-            did=f"another order under the same key raised {type(error).__name__}",
-            expected="ValueError",
-        ) from None
-    else:
-        raise attempt.not_yet(
-            "OTHER_ORDER_PASSES",
-            did=f"another order under the same key got the name {short(str(name), 20)}",
+            did=f"another order under the same key gave {short(said, 60)}",
             expected="ValueError",
         )
     made_up = {begin(dynamodb, desk.executions, None, order) for _ in range(2)}
@@ -237,6 +267,31 @@ def _other_orders(
             "NO_KEY",
             did=f"two orders without a key got {short(', '.join(map(str, made_up)))}",
             expected="two names, each order- and 32 hexadecimal digits",
+        )
+
+
+def _overtaken(
+    attempt: Attempt, desk: Desk, dynamodb: Any, begin: Callable[..., Any], order: Any
+) -> None:
+    """Another order takes the key in the moment before the item is written."""
+    key = f"{desk.aws.random.randrange(10**9)} twice"
+    other = {**order, "customer": "grace@example.com"}
+    events, before = dynamodb.meta.events, "before-call.dynamodb"
+
+    def overtake(model: Any, **_: Any) -> None:
+        if model.name in WRITES:
+            events.unregister(before, overtake)
+            desk.take(name_of(key), other)
+
+    events.register(before, overtake)
+    said = _said(begin, dynamodb, desk.executions, key, order)
+    events.unregister(before, overtake)  # if nothing was written
+    item = desk.item(name_of(key)) or {}
+    if said != "ValueError" or parsed(item.get("order")) != other:
+        raise attempt.not_yet(
+            "TWO_WINNERS",
+            did=f"another order took the key just before the write; begin gave {short(said, 50)}",
+            expected="ValueError, and the item of the other order stays",
         )
 
 
@@ -269,6 +324,13 @@ def _other_orders(
         "EXPIRED_TOO_EARLY": "let a ticket through until its time is over",
         "GARBAGE_FAILS": "raise Forged for any text that is no ticket of ours, and nothing else",
         "KEY_SHOWN": "keep the key out of the ticket",
+        "NOT_AN_HMAC": Diagnosis(
+            "sign with HMAC: hmac.digest(key, payload, hashlib.sha256), all as bytes",
+            (
+                "A hash of key and payload, one after the other, can be continued by somebody who "
+                "does not know the key. Which function was made against that?",
+            ),
+        ),
     },
     solved="Whoever lacks the key can make no ticket, so nothing has to be stored when one is issued.",
 )
@@ -326,6 +388,21 @@ def ticket(attempt: Attempt, file: Path) -> None:
     unreadable = base64.urlsafe_b64encode(b"\xff\xfe{").decode().rstrip("=")
     for garbage in ("", ".", "x", "a.b.c", f"{unreadable}.{signed}", f"ä{good}", good + "ö"):
         need("GARBAGE_FAILS", raised(garbage), "Forged", f"the text {short(garbage, 12)!r}")
+    _is_hmac(attempt, good, key)
+
+
+def _is_hmac(attempt: Attempt, good: str, key: str) -> None:
+    """The signature is over the payload as text or as bytes, and written in base64url or hex."""
+    payload, _, signed = good.partition(".")
+    for signable in (payload.encode(), _bytes(payload)):
+        mac = hmac.digest(key.encode(), signable, hashlib.sha256)
+        if signed.rstrip("=") == mac.hex() or _bytes(signed) == mac:
+            return
+    raise attempt.not_yet(
+        "NOT_AN_HMAC",
+        did=f"the signature is {short(signed, 60)}",
+        expected="the HMAC-SHA256 of the payload, with the key",
+    )
 
 
 def _is_text(attempt: Attempt, good: Any, key: str) -> None:
@@ -335,17 +412,18 @@ def _is_text(attempt: Attempt, good: Any, key: str) -> None:
             did=f"the ticket is {short(str(good))}",
             expected="payload.signature, base64url",
         )
-    shown = [good, *(_decoded(part) for part in good.split("."))]
+    shown = [good, *(_bytes(part).decode(errors="replace") for part in good.split("."))]
     if any(key in text for text in shown):
         raise attempt.not_yet(
             "KEY_SHOWN", did="the ticket holds the key", expected="a signature only"
         )
 
 
-def _decoded(part: str) -> str:
+def _bytes(part: str) -> bytes:
+    """What a part of a ticket decodes to; nothing if it is no base64url."""
     with contextlib.suppress(ValueError):
-        return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)).decode(errors="replace")
-    return ""
+        return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    return b""
 
 
 def _changed(signature: str) -> str:
@@ -379,6 +457,11 @@ def _changed(signature: str) -> str:
         "LISTENER_NOT_WRITTEN": "write the connection's id into the execution's item",
         "MAKES_ITEMS": "refuse a ticket whose execution has no item, and make none",
         "LEFT_BEHIND": "remove the connection's item when you refuse",
+        "LOCKED_OUT": Diagnosis(
+            "let the newest connection listen, also when the item names another one",
+            ("A client's network was lost for a second. Which id is in the item when it is back?",),
+        ),
+        "HIDES_ERRORS": "catch only the exception of the condition: any other error is a real one",
     },
     solved="This connect.py takes the place of the one from lesson 03 in your system.",
 )
@@ -420,6 +503,7 @@ def only_with_a_ticket(attempt: Attempt, file: Path) -> None:
                 expected="no item of a connection that was refused",
             )
         _good_ticket(attempt, desk, url, mine, other)
+        _back_again(attempt, desk, url, mine)
         gone = f"{mine}-expired"
         status = refused(f"?ticket={quoted(desk.sign(gone))}")
         if status != 403 or desk.item(gone):
@@ -433,6 +517,24 @@ def only_with_a_ticket(attempt: Attempt, file: Path) -> None:
                 "LEFT_BEHIND",
                 did="it refused, and its connection's item stayed in the table",
                 expected="no item of a connection that was refused",
+            )
+        for operation in ("UpdateItem", "TransactWriteItems"):
+            aws.fault(
+                "aws.call",
+                "error",
+                times=None,
+                status=400,
+                code="AccessDeniedException",
+                service="dynamodb",
+                operation=operation,
+            )
+        status = refused(f"?ticket={quoted(good)}")
+        if status < 500:
+            raise attempt.not_yet(
+                "HIDES_ERRORS",
+                did=f"with AccessDeniedException from DynamoDB: "
+                f"{'let in' if status == 101 else f'refused with {status}'}",
+                expected="the error leaves the function: the client gets 502, and the log says why",
             )
 
 
@@ -452,7 +554,7 @@ def _good_ticket(attempt: Attempt, desk: Desk, url: str, mine: str, other: str) 
             did="with ?execution= beside its ticket, a client listens to another order",
             expected="the execution in the ticket",
         )
-    lasts = float(written.get("expiresAt", 0)) - time.time()
+    lasts = _lasts(written)
     if written.get("executionName") != mine or not 7100 < lasts < 7300:
         raise attempt.not_yet(
             "CONNECTION_NOT_WRITTEN",
@@ -468,113 +570,26 @@ def _good_ticket(attempt: Attempt, desk: Desk, url: str, mine: str, other: str) 
         )
 
 
-# -- 4.5 ------------------------------------------------------------------------------------------
-
-
-class Shop:
-    """An empty shop with one version of the function, as a student's test sees it.
-
-    Args:
-        aws: the sandbox, open.
-        version: what is special about this version; empty for a right one.
-    """
-
-    def __init__(self, aws: Sandbox, version: str) -> None:
-        self._desk = Desk(aws)
-        self._version = version
-        self._begun = len(_writes(aws))
-
-    def post(self, order: Any, key: str | None = None) -> tuple[int, Any]:
-        """Send an order."""
-        text = order if isinstance(order, str) else json.dumps(order)
-        return _take(self._desk, self._version, text, key)
-
-    def item(self, name: str) -> dict[str, Any] | None:
-        """The execution's item."""
-        return self._desk.item(name)
-
-    def started(self, name: str) -> bool:
-        """Whether an execution of this name was started with the order in its item."""
-        inputs, item = self._desk.inputs(), self.item(name) or {}
-        order = parsed(item.get("order"))
-        return name in inputs and order is not None and inputs[name].get("order") == order
-
-    @property
-    def calls(self) -> list[str]:
-        """The AWS operations that the function has called."""
-        return _writes(self._desk.aws)[self._begun :]
-
-    def execution_of(self, url: str) -> str | None:
-        """The execution that a URL's ticket is good for."""
-        return self._desk.execution_of(url)
-
-
-def _writes(aws: Sandbox) -> list[str]:
-    calls = [*aws.calls("dynamodb", "PutItem"), *aws.calls("states", "StartExecution")]
-    return [call["operation"] for call in sorted(calls, key=lambda call: call.seq)]
-
-
-VERSIONS = (
-    ("new name", "PASSES_NEW_NAMES", "one that makes up a name for each request"),
-    ("one name", "PASSES_ONE_NAME", "one that gives every order the same name"),
-    ("start first", "PASSES_LATE_ITEM", "one that starts the execution before it writes the item"),
-    ("any ticket", "PASSES_TICKET", "one whose ticket is good for another execution"),
-    ("no start", "PASSES_NO_START", "one that starts nothing"),
-    ("empty input", "PASSES_NO_START", "one that starts the execution without the order"),
-    ("overwrites", "PASSES_OTHER_ORDER", "one that lets another order take the key"),
-    ("malformed", "PASSES_MALFORMED", "one that takes an order without items"),
-)
-
-
-def _take(desk: Desk, version: str, text: str, key: str | None) -> tuple[int, Any]:
-    """The function behind ``POST /orders``, right but for what its version says."""
-    order = parsed(text)
-    if not isinstance(order, dict) or not (order.get("items") or version == "malformed"):
-        return 400, {"message": "no order"}
-    name = {"new name": f"order-{uuid.uuid4().hex}", "one name": "order-1"}.get(
-        version, _name(key or str(uuid.uuid4()))
-    )
-    if version == "other digest":
-        name = f"o-{uuid.uuid5(uuid.NAMESPACE_URL, key or str(uuid.uuid4())).hex}"
-    if version == "start first":
-        _start(desk, name, order)
-    dynamodb = desk.aws.client("dynamodb")
-    own = json.dumps(order, sort_keys=True, indent=1 if version == "other digest" else None)
-    condition = (
-        {}
-        if version == "overwrites"
-        else {
-            "ConditionExpression": "attribute_not_exists(executionName)",
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
-    )
+def _back_again(attempt: Attempt, desk: Desk, url: str, mine: str) -> None:
+    """A client whose connection was lost connects once more; the old id is in the item still."""
     try:
-        dynamodb.put_item(
-            TableName=desk.executions,
-            Item={"executionName": {"S": name}, "order": {"S": own}},
-            **condition,
+        client = desk.aws.connect(f"{url}?ticket={quoted(desk.sign(mine))}")
+    except Refused as no:
+        raise attempt.not_yet(
+            "LOCKED_OUT",
+            did=f"a client that comes back with a good ticket is refused with {no.status}",
+            expected="let in",
+        ) from None
+    listener = (desk.item(mine) or {}).get("connectionId")
+    if listener != client.id:
+        raise attempt.not_yet(
+            "LOCKED_OUT",
+            did=f"a client came back as {client.id}; {listener} listens",
+            expected=f"{client.id}, the connection that was opened last",
         )
-    except dynamodb.exceptions.ConditionalCheckFailedException as there:
-        if there.response["Item"]["order"]["S"] != own and version != "one name":
-            return 422, {"message": "another order"}
-    if version not in ("no start", "start first"):
-        _start(desk, name, {} if version == "empty input" else order)
-    ticket = desk.sign("order-of-somebody" if version == "any ticket" else name)
-    return 202, {
-        "orderId": name,
-        "executionArn": f"{desk.machine.replace(':stateMachine:', ':execution:')}:{name}",
-        "websocketUrl": f"{desk.environment['WEBSOCKET_URL']}?ticket={ticket}",
-    }
 
 
-def _start(desk: Desk, name: str, order: Any) -> None:
-    states = desk.aws.client("stepfunctions")
-    with contextlib.suppress(states.exceptions.ExecutionAlreadyExists):
-        states.start_execution(
-            stateMachineArn=desk.machine,
-            name=name,
-            input=json.dumps({"order": order} if order else {}, sort_keys=True),
-        )
+# -- 4.5 ------------------------------------------------------------------------------------------
 
 
 @exercise(
@@ -588,45 +603,78 @@ def _start(desk: Desk, name: str, order: Any) -> None:
         "Which sentences in the task say what a right version does? Each of them is an assertion.",
         "Look at three things: what the client gets, what is in the table and among the executions, "
         "and in which order it was called. Then send again: the same order and key, another key, "
-        "another order under the same key, and what is no order.",
+        "another order under the same key, what is no order, and an order whose start is refused.",
         'assert shop.started(body["orderId"]); assert shop.execution_of(body["websocketUrl"]) == '
-        'body["orderId"]; assert shop.post(ORDER, "key-1")[1]["orderId"] == body["orderId"]; …',
+        'body["orderId"]; shop.refuse_start(), then post twice with one key: the second answer is 202, '
+        "and shop.started(…) holds.",
     ),
     diagnoses={
-        "REJECTS_RIGHT": "read again what a right version does: your test rejects one",
+        "REJECTS_RIGHT": Diagnosis(
+            "read again what a right version does: your test rejects one",
+            ("Which of your assertions asks for more than the task says?",),
+        ),
+        "NOT_AN_ASSERTION": "say that the version is wrong by an assert, before anything else fails",
+        "PASSES_WAITING": "ask for the status 202",
+        "PASSES_LATE_ITEM": "look at the order of the calls",
+        "PASSES_NO_ITEM": "ask whether the item is there",
+        "PASSES_NO_START": "ask whether the execution was started with the order",
+        "PASSES_TICKET": "ask which execution the ticket in the URL is good for",
         "PASSES_NEW_NAMES": "send the same order with the same key twice, and compare the names",
         "PASSES_ONE_NAME": "send an order with another key, and compare the names",
-        "PASSES_LATE_ITEM": "look at the order of the calls",
-        "PASSES_TICKET": "ask which execution the ticket in the URL is good for",
-        "PASSES_NO_START": "ask whether the execution was started with the order",
         "PASSES_OTHER_ORDER": "send another order under the same key",
+        "PASSES_NEVER_STARTED": Diagnosis(
+            "let a start be refused, send the request again, and ask whether it was started",
+            ("The item was written, and the start failed. Who begins the work?",),
+        ),
+        "PASSES_CRASH": "ask for 400, not only for a refusal, when an order has no items",
         "PASSES_MALFORMED": "send an order without items",
     },
     solved="A list of such sentences is called a contract. Tests keep both sides to it.",
 )
 def takes_orders_right(attempt: Attempt, test_place_order: Callable[[Shop], Any]) -> None:
     with attempt.sandbox() as aws:
-        for version in ("", "other digest"):
-            try:
-                test_place_order(Shop(aws, version))
-            except Exception as error:
+        desk = Desk(aws)
+        for version in RIGHT:
+            failed = _tested(test_place_order, Shop(desk, version))
+            if failed is not None:
+                if not isinstance(failed, AssertionError):
+                    raise failed
                 raise attempt.not_yet(
                     "REJECTS_RIGHT",
-                    did=short(
-                        f"a right version made your test raise {type(error).__name__}: {error}"
-                    ),
-                    expected="it returns",
-                ) from None
-        for version, code, what in VERSIONS:
-            try:
-                test_place_order(Shop(aws, version))
-            except Exception:
-                continue  # whatever it raises, the wrong version is noticed
-            raise attempt.not_yet(
-                code,
-                did=f"your test let a wrong version pass: {what}",
-                expected="an AssertionError",
-            )
+                    did=f"a right version fails your test: {_where(failed)}",
+                    expected="it passes",
+                )
+        for version, (code, what) in WRONG.items():
+            failed = _tested(test_place_order, Shop(desk, version))
+            if failed is None:
+                raise attempt.not_yet(
+                    code,
+                    did=f"your test accepts a version that {what}",
+                    expected="an AssertionError",
+                )
+            if not isinstance(failed, AssertionError):
+                raise attempt.not_yet(
+                    "NOT_AN_ASSERTION",
+                    did=f"for a version that {what}: {_where(failed)}"[:150],
+                    expected="an AssertionError",
+                )
+
+
+def _tested(test: Callable[[Shop], Any], shop: Shop) -> Exception | None:
+    """Run the student's test with a shop; what it raised."""
+    try:
+        test(shop)
+    except Exception as error:
+        return error
+    return None
+
+
+def _where(error: Exception) -> str:
+    """An exception with the student's line that raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename != __file__]
+    line = own[0].line if own else ""
+    return textwrap.shorten(f"{type(error).__name__}: {error} ({line})", 100)
 
 
 # -- 4.6 ------------------------------------------------------------------------------------------
@@ -722,8 +770,8 @@ def _why(attempt: Attempt, aws: Sandbox, api_id: str, status: int, body: Any) ->
         "Go through what may fail at each line. What does the client's next try find then?",
         "Check the order; make the name; put the item on condition; start the execution whether the "
         "item was new or not, and take ExecutionAlreadyExists for good news; sign a ticket for a minute.",
-        "try: states.start_execution(stateMachineArn=…, name=name, input=json.dumps({'order': order}, "
-        "sort_keys=True)) except states.exceptions.ExecutionAlreadyExists: pass. The ARN is the state "
+        "try: states.start_execution(stateMachineArn=…, name=name, input=json.dumps({'order': order})) "
+        "except states.exceptions.ExecutionAlreadyExists: pass. The ARN is the state "
         "machine's with :execution: in the place of :stateMachine:, and the name at its end.",
     ),
     diagnoses={
@@ -738,6 +786,11 @@ def _why(attempt: Attempt, aws: Sandbox, api_id: str, status: int, body: Any) ->
             ("The execution runs at once. What does its SaveResult find in the table?",),
         ),
         "AGAIN_FAILS": "give the same answer when the same request comes again",
+        "HIDES_ERRORS": Diagnosis(
+            "let an error of AWS out of the function, but for the one that you expect",
+            ("A client that reads 202 does not try again. When may it read that?",),
+        ),
+        "TWO_WINNERS": "put the item on condition: of two orders under one key, one gets 422",
         "NEVER_STARTED": Diagnosis(
             "start the execution also when the item is there already",
             ("Your function has failed between item and start. Who starts the execution now?",),
@@ -761,7 +814,8 @@ def place_order(attempt: Attempt, file: Path) -> None:
         _accepted(attempt, desk, post, order, key)
         _again(attempt, desk, post, order, key)
         _crash_between(attempt, desk, post)
-        _malformed(attempt, post, order)
+        _malformed(attempt, desk, post, order)
+        _key_is_taken(attempt, desk, post, order)
 
 
 Post = Callable[..., tuple[int, Any]]
@@ -772,7 +826,7 @@ def _accepted(attempt: Attempt, desk: Desk, post: Post, order: Any, key: str) ->
     status, body = post(order, key)
     if status == 500:
         raise attempt.not_yet("FAILS", did="a good order is answered 500", expected="202")
-    arn = f"{desk.machine.replace(':stateMachine:', ':execution:')}:{_name(key)}"
+    arn = desk.execution_arn(name_of(key))
     if (
         status != 202
         or not isinstance(body, dict)
@@ -783,9 +837,9 @@ def _accepted(attempt: Attempt, desk: Desk, post: Post, order: Any, key: str) ->
             did=f"a good order is answered {status} {short(str(body), 60)}",
             expected="202 with orderId, executionArn and websocketUrl",
         )
-    if body["orderId"] != _name(key):
+    if body["orderId"] != name_of(key):
         raise attempt.not_yet(
-            "WRONG_NAME", did=f"orderId is {short(str(body['orderId']))}", expected=_name(key)
+            "WRONG_NAME", did=f"orderId is {short(str(body['orderId']))}", expected=name_of(key)
         )
     if body["executionArn"] != arn:
         raise attempt.not_yet(
@@ -793,29 +847,42 @@ def _accepted(attempt: Attempt, desk: Desk, post: Post, order: Any, key: str) ->
             did=f"executionArn is {short(str(body['executionArn']), 110)}",
             expected=arn,
         )
-    item = desk.item(_name(key)) or {}
-    lasts = float(item.get("expiresAt", 0)) - time.time()
+    item = desk.item(name_of(key)) or {}
+    lasts = _lasts(item)
     if parsed(item.get("order")) != order or not 89 * DAY < lasts < 91 * DAY:
         raise attempt.not_yet(
             "NO_ITEM",
             did=f"the item is {short(str(item or 'not there'))}",
             expected="order as JSON text, and expiresAt in 90 days, in seconds",
         )
-    inputs = desk.inputs()
-    if inputs.get(_name(key)) != {"order": order}:
+    data = desk.input_of(name_of(key))
+    if data != {"order": order}:
         raise attempt.not_yet(
             "NOT_STARTED",
-            did=f"the executions are {short(str(inputs))}",
-            expected=f"{_name(key)[:14]}… with the input {{'order': …}}",
+            did=f"the input of {name_of(key)[:14]}… is {short(str(data), 60)}"
+            if data is not None
+            else f"there is no execution of the name {name_of(key)}",
+            expected=f'{{"order": …}}, with the order: {short(str(order), 60)}',
         )
-    _ticket_is_good(attempt, desk, body["websocketUrl"], _name(key))
-    writes = _writes(desk.aws)[begun:]
-    if "PutItem" not in writes or writes.index("PutItem") > writes.index("StartExecution"):
+    _ticket_is_good(attempt, desk, body["websocketUrl"], name_of(key))
+    calls = _writes(desk.aws)[begun:]
+    if calls.index("StartExecution") == 0:
         raise attempt.not_yet(
             "ITEM_TOO_LATE",
-            did=f"it called {', '.join(writes)}",
-            expected="PutItem, StartExecution",
+            did=f"it called {', '.join(calls)}",
+            expected="the item is written before StartExecution",
         )
+
+
+def _writes(aws: Sandbox) -> list[str]:
+    """The calls that wrote an item or started an execution, in order."""
+    writing = (*WRITES, "BatchWriteItem", "StartExecution")
+    calls = [*aws.calls("dynamodb"), *aws.calls("states")]
+    return [
+        call["operation"]
+        for call in sorted(calls, key=lambda call: call.seq)
+        if call["operation"] in writing
+    ]
 
 
 def _ticket_is_good(attempt: Attempt, desk: Desk, url: Any, name: str) -> None:
@@ -836,15 +903,15 @@ def _ticket_is_good(attempt: Attempt, desk: Desk, url: Any, name: str) -> None:
 
 
 def _again(attempt: Attempt, desk: Desk, post: Post, order: Any, key: str) -> None:
-    before = desk.item(_name(key))
+    before = desk.item(name_of(key))
     status, body = post(order, key)
-    if status != 202 or body.get("orderId") != _name(key):
+    if status != 202 or not isinstance(body, dict) or body.get("orderId") != name_of(key):
         raise attempt.not_yet(
             "AGAIN_FAILS",
             did=f"the same request again is answered {status} {short(str(body), 50)}",
             expected="the same answer",
         )
-    if desk.execution_of(body["websocketUrl"]) != _name(key):
+    if desk.execution_of(body["websocketUrl"]) != name_of(key):
         raise attempt.not_yet(
             "WRONG_TICKET",
             did="the second answer's ticket is no good",
@@ -852,14 +919,15 @@ def _again(attempt: Attempt, desk: Desk, post: Post, order: Any, key: str) -> No
         )
     other = {**order, "customer": "grace@example.com"}
     status, body = post(other, key)
-    if status != 422 or desk.item(_name(key)) != before:
+    if status != 422 or desk.item(name_of(key)) != before:
         raise attempt.not_yet(
             "OTHER_ORDER_PASSES",
             did=f"another order under the same key is answered {status}",
             expected="422, and the first order stays",
         )
-    names = {post(order)[1].get("orderId") for _ in range(2)} | {_name(key)}
-    if len(names) < 3 or None in names:
+    bodies = [post(order)[1] for _ in range(2)]
+    names = {each.get("orderId") if isinstance(each, dict) else None for each in bodies}
+    if len(names | {name_of(key)}) < 3 or None in names:
         raise attempt.not_yet(
             "WRONG_NAME",
             did="two orders without a key got one name",
@@ -870,36 +938,83 @@ def _again(attempt: Attempt, desk: Desk, post: Post, order: Any, key: str) -> No
 def _crash_between(attempt: Attempt, desk: Desk, post: Post) -> None:
     """Step Functions refuses the start, once; the client tries again."""
     order, key = order_of(desk.aws), f"key {desk.aws.random.randrange(10**9)}"
-    desk.aws.fault(
-        "aws.call", "error", operation="StartExecution", status=400, code="ExecutionLimitExceeded"
-    )
-    post(order, key)
+    name = name_of(key)
+    refused = {"status": 400, "code": "ExecutionLimitExceeded"}
+    desk.aws.fault("aws.call", "error", operation="StartExecution", **refused)
     status, body = post(order, key)
-    if status != 202 or _name(key) not in desk.inputs():
+    if status < 500:
+        raise attempt.not_yet(
+            "HIDES_ERRORS",
+            did=f"Step Functions refused the start; the client is answered {status}",
+            expected="the error leaves the function, and the client gets 500",
+        )
+    status, body = post(order, key)
+    if desk.input_of(name) is None:
         raise attempt.not_yet(
             "NEVER_STARTED",
-            did=f"the start failed once; the next try is answered {status}, and nothing was started"
-            if _name(key) not in desk.inputs()
-            else f"the start failed once; the next try is answered {status} {short(str(body), 40)}",
+            did=f"the start failed once; the next try is answered {status}, and starts nothing",
             expected="the client's next try starts the execution",
         )
-
-
-def _malformed(attempt: Attempt, post: Post, order: Any) -> None:
-    cases: Iterator[tuple[Any, str]] = iter(
-        (
-            ("no JSON", ""),
-            ("", ""),
-            ({**order, "items": []}, "items"),
-            ({**order, "customer": None}, "customer"),
-            ({**order, "items": [{"sku": "tea", "quantity": 0}]}, "items[0].quantity"),
+    if status != 202:
+        raise attempt.not_yet(
+            "AGAIN_FAILS",
+            did=f"the start failed once; the next try is answered {status} {short(str(body), 40)}",
+            expected="202",
         )
+
+
+def _malformed(attempt: Attempt, desk: Desk, post: Post, order: Any) -> None:
+    cases = (
+        ("no JSON", ""),
+        ("", ""),
+        ("[]", "order"),
+        ({**order, "items": []}, "items"),
+        ({**order, "customer": None}, "customer"),
+        ({**order, "items": [{"sku": "tea", "quantity": 0}]}, "items[0].quantity"),
     )
+    begun = len(_writes(desk.aws))
     for sent, field in cases:
         status, body = post(sent)
         if status != 400 or not isinstance(body, dict) or body.get("field") != field:
+            what = short(str(sent), 50) or "an empty body"
             raise attempt.not_yet(
                 "MALFORMED",
-                did=f"{short(str(sent), 50) or 'an empty body'} is answered {status} {short(str(body), 40)}",
+                did=f"{what} is answered {status} {short(str(body), 40)}",
                 expected=f"400 with the field {field!r}",
             )
+    if written := _writes(desk.aws)[begun:]:
+        raise attempt.not_yet(
+            "MALFORMED",
+            did=f"for what is no order it called {written[0]}",
+            expected="400, and nothing is written or started",
+        )
+
+
+def _key_is_taken(attempt: Attempt, desk: Desk, post: Post, order: Any) -> None:
+    """Another order takes the key in the moment before the function writes its item."""
+    aws = desk.aws
+    key = f"key {aws.random.randrange(10**9)} twice"
+    name, other = name_of(key), {**order, "customer": "grace@example.com"}
+    for operation in WRITES:
+        aws.fault("aws.call", "delay", seconds=0.1, operation=operation)
+    desk.item(name)
+    begun, written = aws.calls("dynamodb")[-1].seq, len(_writes(aws))
+
+    def is_about_to_write(event: Event) -> bool:
+        delayed = event.kind == "fault.applied" and event["action"] == "delay"
+        return event.seq > begun and (delayed or event.kind == "http.response")
+
+    with ThreadPoolExecutor(1) as thread:
+        answer = thread.submit(post, order, key)
+        aws.wait(is_about_to_write)
+        desk.take(name, other)
+        status, _ = answer.result()
+    if _writes(aws)[written] != "BatchWriteItem":
+        return  # the machine is slow, and the other order came too late
+    item = desk.item(name) or {}
+    if status != 422 or parsed(item.get("order")) != other:
+        raise attempt.not_yet(
+            "TWO_WINNERS",
+            did=f"another order took the key just before the write; the answer was {status}",
+            expected="422, and the item of the other order stays",
+        )

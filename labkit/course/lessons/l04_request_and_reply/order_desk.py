@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import time
 from collections.abc import Mapping
@@ -10,9 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from labkit.course.sandbox import Sandbox
+from boto3.dynamodb.types import TypeDeserializer
 
-STAND_IN = {"StartAt": "StandIn", "States": {"StandIn": {"Type": "Pass", "End": True}}}
+from labkit.course.sandbox import Sandbox
+from labkit.course.system import STAND_IN
 
 TICKET = """
 import base64
@@ -115,20 +117,45 @@ class Desk:
         return None
 
     def item(self, name: str) -> dict[str, Any] | None:
-        """The item of an execution."""
-        found = (i for i in self.aws.items(self.executions) if i["executionName"] == name)
-        return next(found, None)
+        """The item of an execution as plain Python values, or ``None``."""
+        found = self.aws.client("dynamodb").get_item(
+            TableName=self.executions, Key={"executionName": {"S": name}}, ConsistentRead=True
+        )
+        read = TypeDeserializer().deserialize
+        item = found.get("Item")
+        return None if item is None else {key: read(value) for key, value in item.items()}
 
-    def inputs(self) -> dict[str, Any]:
-        """The inputs of all executions, parsed, by name."""
+    def take(self, name: str, order: Any) -> None:
+        """Write another order's item under a name, as a function does that runs at the same time."""
+        item = {"executionName": {"S": name}, "order": {"S": json.dumps(order)}}
+        # By an operation that the answers to the exercises do not use, so that a fault spares it.
+        self.aws.client("dynamodb").batch_write_item(
+            RequestItems={self.executions: [{"PutRequest": {"Item": item}}]}
+        )
+
+    def execution_arn(self, name: str) -> str:
+        """The ARN of the execution of a name."""
+        return f"{self.machine.replace(':stateMachine:', ':execution:')}:{name}"
+
+    def input_of(self, name: str) -> Any:
+        """The input of the execution of a name, parsed; ``None`` if there is none."""
         states = self.aws.client("stepfunctions")
-        there = states.list_executions(stateMachineArn=self.machine)["executions"]
-        return {
-            each["name"]: json.loads(
-                states.describe_execution(executionArn=each["executionArn"])["input"]
-            )
-            for each in there
-        }
+        try:
+            found = states.describe_execution(executionArn=self.execution_arn(name))
+        except (states.exceptions.ExecutionDoesNotExist, states.exceptions.InvalidArn):
+            return None
+        return parsed(found["input"])
+
+    def start(self, name: str, data: Any) -> None:
+        """Start the execution of a name, if it was not started before."""
+        states = self.aws.client("stepfunctions")
+        with contextlib.suppress(states.exceptions.ExecutionAlreadyExists):
+            states.start_execution(stateMachineArn=self.machine, name=name, input=json.dumps(data))
+
+
+def name_of(key: str) -> str:
+    """The name of an execution for an idempotency key."""
+    return f"order-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
 
 
 def order_of(aws: Sandbox) -> dict[str, Any]:
