@@ -6,6 +6,7 @@ import base64
 import contextlib
 import hashlib
 import hmac
+import json
 import re
 import textwrap
 import time
@@ -58,6 +59,17 @@ def handler(event, context):
 """
 
 
+REQUESTS = {
+    "A": ("FUNCTION_DECIDES", "the function returns 202"),
+    "B": ("NO_STATUS", "the function returns no status"),
+    "C": ("FUNCTION_FAILS", "the function raises"),
+    "D": ("TOO_SLOW", "the function works for longer than the API waits"),
+    "E": ("NO_ROUTE", "the method is GET"),
+    "F": ("FUNCTION_DECIDES", "the function returns 400"),
+}
+"""The diagnosis of a wrong prediction, and what the request is about."""
+
+
 @exercise(
     "4.1",
     "What does the client get?",
@@ -104,17 +116,11 @@ def statuses(attempt: Attempt, statuses: Any) -> None:
         integration = apis.get_integrations(ApiId=api_id)["Items"][0]["IntegrationId"]
         apis.update_integration(ApiId=api_id, IntegrationId=integration, TimeoutInMillis=300)
         got["D"] = _status(aws, url, "D")
-    codes = {
-        "B": "NO_STATUS",
-        "C": "FUNCTION_FAILS",
-        "D": "TOO_SLOW",
-        "E": "NO_ROUTE",
-    }
-    for case, said in zip("ABCDEF", statuses, strict=True):
+    for (case, (code, what)), said in zip(REQUESTS.items(), statuses, strict=True):
         if said != got[case]:
             raise attempt.not_yet(
-                codes.get(case, "FUNCTION_DECIDES"),
-                did=f"request {case}: you said {said}",
+                code,
+                did=f"request {case}, in which {what}: you said {said}",
                 expected=f"the client got {got[case]}",
             )
 
@@ -202,11 +208,13 @@ def same_order(attempt: Attempt, begin: Callable[..., Any]) -> None:
                 raise attempt.not_yet(
                     code, did=f"{what} gave {short(said, 60)}", expected=f"the same name, {name}"
                 )
-        if desk.item(name) != {**before, "connectionId": "AAA="}:
+        wanted, found = {**before, "connectionId": "AAA="}, desk.item(name) or {}
+        changed = [key for key in wanted | found if wanted.get(key) != found.get(key)]
+        if changed:
             raise attempt.not_yet(
                 "OVERWRITES",
-                did=f"the same order again made the item {short(str(desk.item(name)), 110)}",
-                expected="it stays as it is",
+                did=f"the same order again changed or removed: {', '.join(changed)}",
+                expected="the item stays as it is, with what others have written into it",
             )
         _other_orders(attempt, desk, dynamodb, begin, key, order)
         _overtaken(attempt, desk, dynamodb, begin, order)
@@ -239,7 +247,11 @@ def _item_is_right(attempt: Attempt, desk: Desk, name: str, order: Any) -> None:
     item = desk.item(name) or {}
     if parsed(item.get("order")) != order:
         raise attempt.not_yet(
-            "NOT_WRITTEN", did=f"the item is {short(str(item))}", expected="the order as JSON text"
+            "NOT_WRITTEN",
+            did=f"the item's order is {short(str(item.get('order')))}"
+            if item
+            else f"there is no item {name}",
+            expected=f"the order as JSON text: {short(json.dumps(order), 60)}",
         )
     lasts = _lasts(item)
     if not 89 * DAY < lasts < 91 * DAY:
@@ -261,11 +273,11 @@ def _other_orders(
             did=f"another order under the same key gave {short(said, 60)}",
             expected="ValueError",
         )
-    made_up = {begin(dynamodb, desk.executions, None, order) for _ in range(2)}
-    if len(made_up) < 2 or not all(re.fullmatch(r"order-[0-9a-f]{32}", str(n)) for n in made_up):
+    made_up = {str(begin(dynamodb, desk.executions, None, order)) for _ in range(2)}
+    if len(made_up) < 2 or not all(re.fullmatch(r"order-[0-9a-f]{32}", n) for n in made_up):
         raise attempt.not_yet(
             "NO_KEY",
-            did=f"two orders without a key got {short(', '.join(map(str, made_up)))}",
+            did=f"two orders without a key got {short(' and '.join(sorted(made_up)))}",
             expected="two names, each order- and 32 hexadecimal digits",
         )
 
@@ -325,7 +337,7 @@ def _overtaken(
         "GARBAGE_FAILS": "raise Forged for any text that is no ticket of ours, and nothing else",
         "KEY_SHOWN": "keep the key out of the ticket",
         "NOT_AN_HMAC": Diagnosis(
-            "sign with HMAC: hmac.digest(key, payload, hashlib.sha256), all as bytes",
+            "sign with HMAC-SHA256, not with a hash of key and payload",
             (
                 "A hash of key and payload, one after the other, can be continued by somebody who "
                 "does not know the key. Which function was made against that?",
@@ -336,7 +348,12 @@ def _overtaken(
 )
 def ticket(attempt: Attempt, file: Path) -> None:
     names = module(file.read_text("utf-8"), "ticket")
-    sign, verify, forged, expired = (names[n] for n in ("sign", "verify", "Forged", "Expired"))
+    wanted = ("sign", "verify", "Forged", "Expired")
+    if missing := [each for each in wanted if each not in names]:
+        raise attempt.not_yet(
+            "WRONG_KIND", did=f"ticket.py has no {missing[0]}", expected=", ".join(wanted)
+        )
+    sign, verify, forged, expired = (names[each] for each in wanted)
     seed = attempt.seed
     name, other = f"order-{seed % 9973:04}", f"order-ä{seed % 9967:04}"
     key, now = f"key-{seed}", 1_900_000_000 + seed % 1000
@@ -365,20 +382,29 @@ def ticket(attempt: Attempt, file: Path) -> None:
 
     def need(code: str, said: str, wanted: str, what: str) -> None:
         if said != wanted:
-            raise attempt.not_yet(code, did=short(f"{what}: {said}"), expected=wanted)
+            raise attempt.not_yet(
+                code, did=f"{what}: verify gave {short(said, 60)}", expected=wanted
+            )
 
     payload, _, signed = good.partition(".")
     others = sign(other, key, now + 60).partition(".")[0]
     later = sign(name, key, now + 9999).partition(".")[0]
-    need("FORGED_PASSES", raised(f"{payload}.{_changed(signed)}"), "Forged", "another signature")
-    need("FORGED_PASSES", raised(f"{payload}."), "Forged", "no signature")
+    need(
+        "FORGED_PASSES", raised(f"{payload}.{_changed(signed)}"), "Forged", "with another signature"
+    )
+    need("FORGED_PASSES", raised(f"{payload}."), "Forged", "without a signature")
     need(
         "NOT_BOUND",
         raised(f"{others}.{signed}"),
         "Forged",
-        "the signature of another name's ticket",
+        "with the signature of another execution's ticket",
     )
-    need("NOT_BOUND", raised(f"{later}.{signed}"), "Forged", "a later time under the old signature")
+    need(
+        "NOT_BOUND",
+        raised(f"{later}.{signed}"),
+        "Forged",
+        "with a later time under the old signature",
+    )
     need("OTHER_KEY_PASSES", raised(good, with_key=f"{key}!"), "Forged", "signed with another key")
     need(
         "EXPIRED_TOO_EARLY", raised(good, now + 59), repr(name), "a second before its time is over"
@@ -493,13 +519,13 @@ def only_with_a_ticket(attempt: Attempt, file: Path) -> None:
             if status != wanted:
                 raise attempt.not_yet(
                     "LETS_ANYBODY_IN" if status == 101 else "WRONG_STATUS",
-                    did=f"{what}: {'let in' if status == 101 else f'refused with {status}'}",
+                    did=f"{what}: {_answered(status)}",
                     expected=f"refused with {wanted}",
                 )
         if aws.items(desk.connections):
             raise attempt.not_yet(
                 "LEFT_BEHIND",
-                did=f"after refusals the table holds {short(str(aws.items(desk.connections)))}",
+                did=f"after refusals the table of connections has {len(aws.items(desk.connections))} items",
                 expected="no item of a connection that was refused",
             )
         _good_ticket(attempt, desk, url, mine, other)
@@ -509,7 +535,8 @@ def only_with_a_ticket(attempt: Attempt, file: Path) -> None:
         if status != 403 or desk.item(gone):
             raise attempt.not_yet(
                 "MAKES_ITEMS",
-                did=f"a ticket for an execution without an item: {status}, item {desk.item(gone)}",
+                did=f"a ticket for an execution without an item: {_answered(status)}"
+                f"{', and an item was made' if desk.item(gone) else ''}",
                 expected="refused with 403, and no item",
             )
         if any(item["executionName"] == gone for item in aws.items(desk.connections)):
@@ -532,10 +559,15 @@ def only_with_a_ticket(attempt: Attempt, file: Path) -> None:
         if status < 500:
             raise attempt.not_yet(
                 "HIDES_ERRORS",
-                did=f"with AccessDeniedException from DynamoDB: "
-                f"{'let in' if status == 101 else f'refused with {status}'}",
+                did=f"with AccessDeniedException from DynamoDB: {_answered(status)}",
                 expected="the error leaves the function: the client gets 502, and the log says why",
             )
+
+
+def _answered(status: int) -> str:
+    if status == 101:
+        return "let in"
+    return f"refused with {status}" + (": the function failed" if status == 502 else "")
 
 
 def _good_ticket(attempt: Attempt, desk: Desk, url: str, mine: str, other: str) -> None:
@@ -558,7 +590,10 @@ def _good_ticket(attempt: Attempt, desk: Desk, url: str, mine: str, other: str) 
     if written.get("executionName") != mine or not 7100 < lasts < 7300:
         raise attempt.not_yet(
             "CONNECTION_NOT_WRITTEN",
-            did=f"the connection's item is {short(str(written or 'not there'))}",
+            did=f"its item has executionName {written.get('executionName')}, "
+            f"expiresAt {written.get('expiresAt')}; the time is {int(time.time())}"
+            if written
+            else "the table of connections has no item of it",
             expected=f"executionName {mine}, expiresAt in two hours",
         )
     listener = (desk.item(mine) or {}).get("connectionId")
@@ -674,7 +709,7 @@ def _where(error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if frame.filename != __file__]
     line = own[0].line if own else ""
-    return textwrap.shorten(f"{type(error).__name__}: {error} ({line})", 100)
+    return textwrap.shorten(f"{type(error).__name__}: {error} ({line})", 85)
 
 
 # -- 4.6 ------------------------------------------------------------------------------------------
@@ -783,7 +818,7 @@ def _why(attempt: Attempt, aws: Sandbox, api_id: str, status: int, body: Any) ->
         "WRONG_TICKET": "put a ticket into the URL that is good for this execution, for a minute",
         "ITEM_TOO_LATE": Diagnosis(
             "write the item first, then start the execution",
-            ("The execution runs at once. What does its SaveResult find in the table?",),
+            ("The execution runs at once. What may it look for, and not find?",),
         ),
         "AGAIN_FAILS": "give the same answer when the same request comes again",
         "HIDES_ERRORS": Diagnosis(
@@ -848,12 +883,13 @@ def _accepted(attempt: Attempt, desk: Desk, post: Post, order: Any, key: str) ->
             expected=arn,
         )
     item = desk.item(name_of(key)) or {}
-    lasts = _lasts(item)
-    if parsed(item.get("order")) != order or not 89 * DAY < lasts < 91 * DAY:
+    if parsed(item.get("order")) != order or not 89 * DAY < _lasts(item) < 91 * DAY:
         raise attempt.not_yet(
             "NO_ITEM",
-            did=f"the item is {short(str(item or 'not there'))}",
-            expected="order as JSON text, and expiresAt in 90 days, in seconds",
+            did=f"its order is {short(str(item.get('order')), 50)}, expiresAt {item.get('expiresAt')}"
+            if item
+            else f"there is no item {name_of(key)}",
+            expected=f"the order as JSON text, expiresAt {int(time.time()) + 90 * DAY}",
         )
     data = desk.input_of(name_of(key))
     if data != {"order": order}:
@@ -891,8 +927,10 @@ def _ticket_is_good(attempt: Attempt, desk: Desk, url: Any, name: str) -> None:
     if found != name or not right:
         raise attempt.not_yet(
             "WRONG_TICKET",
-            did=f"websocketUrl is {short(str(url), 60)}, its ticket is good for {found}",
-            expected=f"{desk.environment['WEBSOCKET_URL']}?ticket=…, good for {name[:14]}…",
+            did=f"the ticket in the URL is good for {short(str(found), 50)}"
+            if right
+            else f"websocketUrl is {short(str(url), 80)}",
+            expected=name if right else f"{desk.environment['WEBSOCKET_URL']}?ticket=…",
         )
     later = time.time() + 90
     with contextlib.suppress(TICKETS["Expired"]):
