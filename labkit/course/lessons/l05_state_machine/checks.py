@@ -112,7 +112,9 @@ def handler(event, context):
 )
 def paths(attempt: Attempt, paths: Any) -> None:
     names = {*PATHS_MACHINE["States"]}
-    if isinstance(paths, Mapping) and any(... in path for path in paths.values() if path):
+    if isinstance(paths, Mapping) and any(
+        isinstance(path, list | tuple) and ... in path for path in paths.values()
+    ):
         raise attempt.not_yet(
             "NOTHING_YET", did="some paths still have a gap: ...", expected="six lists of states"
         )
@@ -143,7 +145,7 @@ def paths(attempt: Attempt, paths: Any) -> None:
             if tuple(paths[case]) != ended.states:
                 raise show.not_yet(
                     code,
-                    did=f"{case}: you said {', '.join(paths[case])}",
+                    did=f"{case}: you said {', '.join(paths[case]) or 'that it enters no state'}",
                     expected=f"it entered {', '.join(ended.states)}, and {ended.status}"
                     + (f" with {ended.error}" if ended.error else ""),
                 )
@@ -298,6 +300,12 @@ def _message(attempt: Attempt, answer: Any, name: str) -> dict[str, Any]:
     if isinstance(answer, dict) and "statusCode" in answer:
         raise attempt.not_yet(
             "HTTP_ANSWER", did=brief(f"it returned {answer}"), expected="the message alone"
+        )
+    if isinstance(answer, dict) and isinstance(answer.get("body"), str):
+        raise attempt.not_yet(
+            "NOT_A_MESSAGE",
+            did=brief(f"the body is a text: {answer['body']}"),
+            expected="an object as body; nobody needs it as text here",
         )
     if not isinstance(answer, dict) or not isinstance(answer.get("body"), dict):
         raise attempt.not_yet(
@@ -490,7 +498,7 @@ def _parsed(text: Any) -> Any:
         "REFUSED": REFUSED,
         "EXECUTION_FAILS": FAILS,
         "MISSING_TRAP": Diagnosis(
-            "ask with IsPresent whether the connection id is there",
+            "ask with IsPresent, or in JSONata with $exists, whether the connection id is there",
             (
                 "Where does the path in the failed state lead, if nobody is connected?",
                 "A comparison with what is not there ends the execution, even if there is a "
@@ -503,7 +511,15 @@ def _parsed(text: Any) -> Any:
             "put the result of getItem beside the message, where Notify looks for it",
             ("Under which name does `Notify` look for the item?",),
         ),
-        "NOT_NOTIFIED": "send an execution with a connection id to Notify",
+        "NOT_NOTIFIED": Diagnosis(
+            "send an execution with a connection id to Notify",
+            (
+                "Which data did the Choice state get, and what stands at the path after `Variable`?",
+                "`getItem` answers in DynamoDB's form: the id is a text in the member `S` of "
+                "`connectionId`, in `Item`, below the place that `ResultPath` names.",
+                '"Variable": "$.execution.Item.connectionId.S", "IsPresent": true',
+            ),
+        ),
         "STALE_READ": Diagnosis(
             "ask for a consistent read",
             (
@@ -567,8 +583,8 @@ def _looked_up(show: Rehearsal, ended: Execution) -> None:
     if not all(parameters.get("ConsistentRead") is True for parameters in read):
         raise show.not_yet(
             "STALE_READ",
-            did=f"getItem was called with ConsistentRead {read[0].get('ConsistentRead')}",
-            expected="true",
+            did=f"getItem was called with ConsistentRead {json.dumps(read[0].get('ConsistentRead'))}",
+            expected="true, which is no text",
         )
 
 
@@ -633,6 +649,12 @@ def notify(attempt: Attempt, file: Path) -> None:
             "body": {"note": "2 × grün", "n": [1, None]},
         }
         aws.invoke(function, {"connectionId": client.id, "message": message})
+        if aws.crashes and any("type for parameter Data" in line for line in aws.crashes[-1].lines):
+            raise attempt.not_yet(
+                "WRONG_TEXT",
+                did="Data was no bytes, which boto3 refuses; the log above says what it was",
+                expected="the message as JSON text, encoded",
+            )
         if aws.crashes:
             raise attempt.not_yet(
                 "NOT_SENT",
@@ -747,7 +769,9 @@ def _stale(show: Rehearsal, order: Mapping[str, Any], fails: str) -> None:
     ended = show.run(name, _data(show, name, order))
     if ended.status != "SUCCEEDED":
         raise show.not_yet(
-            fails, did=f"the client was gone: {show.failed(ended)}", expected="SUCCEEDED"
+            "EXECUTION_FAILS" if ended.error == "DynamoDB.ValidationException" else fails,
+            did=f"the client was gone: {show.failed(ended)}",
+            expected="SUCCEEDED",
         )
     item = show.item(name)
     if "order" not in item:
@@ -910,6 +934,14 @@ def _chained(letters: Sequence[str]) -> dict[str, Any]:
             ("Which member of the data was missing, and which state makes it?",),
         ),
         "SKIPPED": "ask for the connection after it was looked up, and skip nothing but Notify",
+        "NOBODY_FAILS": Diagnosis(
+            "ask whether somebody listens before you send",
+            (
+                "Nobody is connected. Which state needs a connection id, and which one can skip it?",
+                "IsConnected leads around the states between itself and Done.",
+                "IsConnected comes directly before Notify.",
+            ),
+        ),
         "LOST_WAKE_UP": Diagnosis(
             "write the result before you look who listens",
             (
@@ -945,6 +977,11 @@ def states_in_order(attempt: Attempt, order: Any) -> None:
                 "SKIPPED",
                 did=f"the client got {_count(frames)}; entered: {', '.join(ended.states)}",
                 expected="the message, once",
+            )
+        ended = show.run(show.place(placed), {"order": placed})
+        if ended.status != "SUCCEEDED":
+            raise show.not_yet(
+                "NOBODY_FAILS", did=f"nobody listens: {show.failed(ended)}", expected="SUCCEEDED"
             )
         _wake_up(show, placed)
 
@@ -1046,9 +1083,26 @@ def _meet(show: Rehearsal, order: Mapping[str, Any], client: Socket) -> _Meeting
         ),
         "ITEM_LOST": "remove one attribute, and not the item",
         "RETRIES_GONE": "name 429 and 500 to 504 in Retry, and not 410",
-        "STALE_KEPT": "remove the id of a connection that is gone from the item",
+        "STALE_KEPT": Diagnosis(
+            "remove the id of a connection that is gone from the item",
+            (
+                "Which name does the error have in the history, and which one does your catcher name?",
+                "A function's error has the name of the exception's class, `GoneException`; the one of "
+                "`apigateway:invoke` is `ApiGateway.410`. The first catcher that fits is taken.",
+                "A catcher for that name stands before the one for States.ALL, and its Next is a state "
+                "that removes connectionId with updateItem, as ForgetConn in 5.6.",
+            ),
+        ),
         "NEWER_REMOVED": "remove the id on condition that it is still the one that is gone",
-        "GIVES_UP": "try again after 429, and after 500 to 504",
+        "GIVES_UP": Diagnosis(
+            "try again after 429, and after 500 to 504",
+            (
+                "Which name does the error have in the history? Is it in the Retry of that state?",
+                "`apigateway:invoke` names an error by its status, `ApiGateway.429`. A function's error "
+                "has the name of the exception's class, `LimitExceededException` or `ClientError`.",
+                'Name each of them in "ErrorEquals", with "MaxAttempts" of 2 or more; not the one of 410.',
+            ),
+        ),
     },
     solved="That is the heart of the system, and you have made it from nothing. The reference in "
     "labkit/pattern/state_machine.asl.json does a little more: compare.",

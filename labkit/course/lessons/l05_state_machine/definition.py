@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from labkit.course.exercise import Attempt
@@ -46,6 +46,19 @@ def filled_in(attempt: Attempt, answer: Any, values: Mapping[str, str]) -> str:
             did=f"the JSON is {type(machine).__name__}: {str(machine)[:50]}",
             expected="a JSON object with StartAt and States",
         )
+    for number, line in enumerate(text.splitlines(), 1):
+        if '"?"' in line:
+            raise attempt.not_yet(
+                "NOTHING_YET",
+                did=f"line {number} has a gap still: {line.strip()[:60]}",
+                expected='something in the place of each "?"',
+            )
+    for state, member, value in _no_lists(machine):
+        raise attempt.not_yet(
+            "REFUSED",
+            did=f"{member} of {state} is {json.dumps(value)[:60]}",
+            expected="a list, between [ and ]",
+        )
     for name in _PLACEHOLDER.findall(text):
         if name not in values:
             raise attempt.not_yet(
@@ -54,6 +67,15 @@ def filled_in(attempt: Attempt, answer: Any, values: Mapping[str, str]) -> str:
                 expected=f"one of {', '.join(values)}",
             )
     return with_values(text, values)
+
+
+def _no_lists(machine: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """What should be a list and is none: the state, the member and its value."""
+    states = machine.get("States")
+    for name, state in states.items() if isinstance(states, dict) else ():
+        for member in ("Choices", "Retry", "Catch"):
+            if isinstance(state, dict) and not isinstance(state.get(member, []), list):
+                yield name, member, state[member]
 
 
 def _fault(text: str, error: json.JSONDecodeError) -> tuple[str, str]:

@@ -89,6 +89,22 @@ SHORTER = (
         r"\3: \2",
     ),
     (r"^SCHEMA_VALIDATION_FAILED: ASLParserException \[?['\"]?(line )", r"\1"),
+    (r"^(line \d+:.*?)['\"], ['\"]line \d+:.*$", r"\1"),
+    (
+        r"^line (\d+):\d+, at (.+?), (?:mismatched|extraneous) input .*? expecting (.+)$",
+        r"line \1: \2 stands where \3 must",
+    ),
+    (r"^line (\d+):\d+, at (.+?), missing (.+?) at .*$", r"line \1: \3 is missing before \2"),
+    (r"\{'null', STRINGPATH\} must$", r'null or a path such as "$.x" must'),
+    (r"INT must$", "a number must"),
+    (
+        r"^States.QueryEvaluationError: The JSONata expression '(.+)' returned nothing.*",
+        r"\1 returned nothing",
+    ),
+    (
+        r"^DynamoDB.ValidationException: .*Value provided in (\w+) unused in .*keys: (\{.*\})$",
+        r"\2 in \1 is not used",
+    ),
 )
 """AWS's sentences, in words that fit into a line of a verdict."""
 
@@ -148,7 +164,12 @@ class Rehearsal:
             raise attempt.not_yet(
                 "REFUSED",
                 did=brief(
-                    _shorter(error.response["Error"]["Message"].partition(": '")[2].rstrip("'"))
+                    _shorter(
+                        error.response["Error"]["Message"]
+                        .partition(": '")[2]
+                        .removesuffix("'")
+                        .replace("\\'", "'")
+                    )
                 ),
                 expected="a definition that CreateStateMachine accepts",
             ) from None
