@@ -33,6 +33,9 @@ _TAKEN = frozenset(sys.stdlib_module_names) | {"boto3", "botocore", "bootstrap",
 
 _MAGIC = ("%", "!", "?")
 
+_refused: set[Path] = set()
+"""Files that are not what their cell says: it was run last with a text that is no Python."""
+
 
 def register(ipython: Any, folder: Callable[[], Path] | None = None) -> None:
     """Make ``%%handler`` known to a notebook.
@@ -65,8 +68,10 @@ def write(line: str, cell: str, folder: Path) -> str:
     """
     name = _name(line)
     source = f"# %%handler {name}\n{cell.rstrip()}\n"
-    _compile(name, source)
     path = folder / f"{name}.py"
+    _refused.add(path)
+    _compile(name, source)
+    _refused.discard(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         new = path.with_suffix(f".{os.getpid()}")
@@ -89,10 +94,16 @@ def handler_file(name: str, folder: Path | None = None) -> Path:
         folder: where to look; :func:`handlers_folder` by default.
 
     Raises:
-        HandlerProblem: there is none yet; the message names those that there are.
+        HandlerProblem: there is none yet, and the message names those that there are; or its cell was
+            run last with a text that is no Python, so that the file holds an older one.
     """
     folder = folder or handlers_folder()
     path = folder / f"{name}.py"
+    if path in _refused:
+        raise HandlerProblem(
+            f"The cell that begins with '%%handler {name}' is not Python as it stands, so {name}.py is "
+            "not what you see. Mend the cell, run it, then run this one again."
+        )
     if not path.is_file():
         there = ", ".join(sorted(file.stem for file in folder.glob("*.py"))) or "none yet"
         raise HandlerProblem(

@@ -122,6 +122,18 @@ def test_cell_with_an_error_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     assert "json.dumps(event)" in (tmp_path / "orders.py").read_text("utf-8")
 
 
+def test_the_file_of_a_cell_with_an_error_is_not_taken_for_what_the_cell_says(
+    tmp_path: Path,
+) -> None:
+    write("greet", CELL, tmp_path)
+    with pytest.raises(HandlerProblem):
+        write("greet", "def handler(event, context)\n    return 1\n", tmp_path)
+    with pytest.raises(HandlerProblem, match="not Python as it stands, so greet.py is not what"):
+        handler_file("greet", tmp_path)
+    write("greet", CELL, tmp_path)
+    assert handler_file("greet", tmp_path).is_file()
+
+
 @pytest.mark.parametrize("line", ["", "two names", "place-order", "1st", "../orders", "a.b"])
 def test_name_that_no_module_can_have_is_refused(tmp_path: Path, line: str) -> None:
     refusal(line, CELL, tmp_path)

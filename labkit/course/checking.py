@@ -97,9 +97,10 @@ def judge(exercise: Exercise, *answer: Any, seed: int | None = None) -> NotYet |
         return opened[-1]
 
     attempt = Attempt(exercise, sandbox, seed)
-    if any(map(_is_empty, answer)):
+    gap = next(filter(None, map(_gap, answer)), "")
+    if gap:
         return attempt.not_yet(
-            "NOTHING_YET", did="your answer still has a gap: ...", expected="an answer of yours"
+            "NOTHING_YET", did=f"your answer still has a gap: {gap}", expected="an answer of yours"
         )
     try:
         exercise.check(attempt, *answer)
@@ -157,17 +158,25 @@ def _shown(filename: str) -> str:
     return "this notebook" if "ipykernel" in filename or filename.startswith("<") else filename
 
 
-def _is_empty(answer: Any) -> bool:
-    """Whether an answer is still the stub: it has a statement or a value ``...`` in it, or ``"?"``."""
+def _gap(answer: Any) -> str:
+    """What an answer still has of the stub: ``...`` or ``"?"``, and where; empty if it has none."""
     if answer is None or answer is ...:
-        return True
+        return "..."
     text = own_text(answer)
     if isinstance(answer, str):
-        return not text.strip() or '"?"' in text or text.strip() == "?"
+        lines = [number for number, line in enumerate(text.splitlines(), 1) if '"?"' in line]
+        if lines:
+            return f'"?" in line {lines[0]} of the text'
+        return '"?"' if text.strip() in ("", "?") else ""
     if not (callable(answer) or isinstance(answer, Path)):
-        return isinstance(answer, list | tuple) and any(part is ... for part in answer)
+        gaps = isinstance(answer, list | tuple) and any(part is ... for part in answer)
+        return "..." if gaps else ""
     try:
         tree = ast.parse(textwrap.dedent(re.sub(r"\A%%handler", "# %%handler", text)))
     except SyntaxError:
-        return False
-    return any(isinstance(node, ast.Constant) and node.value is ... for node in ast.walk(tree))
+        return ""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and node.value is ...:
+            where = "cell" if isinstance(answer, Path) else "function"
+            return f"... in line {node.lineno} of the {where}"
+    return ""

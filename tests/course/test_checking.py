@@ -162,10 +162,18 @@ def test_an_error_in_the_students_code_shows_the_students_frames_alone() -> None
 def test_a_stub_is_nothing_yet() -> None:
     def double(x: int) -> int: ...
 
-    for gap in (double, None, ..., '{"Next": "?"}', ""):
+    for gap, told in (
+        (double, "... in line 1 of the function"),
+        (None, "..."),
+        (..., "..."),
+        ([1, ...], "..."),
+        ('{\n "Next": "?"\n}', '"?" in line 2 of the text'),
+        ("", '"?"'),
+    ):
         verdict = judge(doubles, gap)
         assert verdict is not None
         assert verdict.diagnosis == "NOTHING_YET"
+        assert verdict.did == f"your answer still has a gap: {told}"
 
 
 def test_an_answer_is_written_down_and_a_stub_is_not(
