@@ -128,7 +128,7 @@ def test_the_file_of_a_cell_with_an_error_is_not_taken_for_what_the_cell_says(
     write("greet", CELL, tmp_path)
     with pytest.raises(HandlerProblem):
         write("greet", "def handler(event, context)\n    return 1\n", tmp_path)
-    with pytest.raises(HandlerProblem, match="not Python as it stands, so greet.py is not what"):
+    with pytest.raises(HandlerProblem, match=r"not Python as it stands, so greet\.py is not"):
         handler_file("greet", tmp_path)
     write("greet", CELL, tmp_path)
     assert handler_file("greet", tmp_path).is_file()
