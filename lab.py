@@ -55,7 +55,7 @@ CHECKS = (
     ("ruff check", ("-m", "ruff", "check", ".")),
     ("ruff format", ("-m", "ruff", "format", "--check", ".")),
     ("mypy", ("-m", "mypy")),
-    ("pytest", ("-m", "pytest")),
+    ("pytest", ("-m", "pytest", "-n", "2", "--dist", "loadscope")),
 )
 """All that CI runs, in this order; pytest last, because its closing line is ours too."""
 
