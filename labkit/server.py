@@ -31,6 +31,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 import labkit
 from labkit.address import LAB, ToApi, ToLab, ToService, addressee
+from labkit.apigateway.handshake import is_local
 from labkit.apigateway.http_api import HttpApis
 from labkit.apigateway.http_message import HttpRequest
 from labkit.apigateway.model import Protocol, Stage
@@ -213,6 +214,9 @@ class Server:
     # -- the lab itself -------------------------------------------------------------------------
 
     async def _serve_lab(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
+        origin = request.headers.get("Origin")
+        if origin is not None and not is_local(origin):
+            return _plain(403, f"A web page of another machine ({origin}) has no business here.")
         match request.method, path.strip("/").split("/"):
             case "GET", [""]:
                 who = {"endpoint": self.endpoint, "pid": os.getpid(), "version": labkit.__version__}

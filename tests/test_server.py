@@ -172,3 +172,17 @@ async def test_unknown_address_of_the_lab_names_the_known_ones(
         status, answer = await told(await http.delete(path))
         assert status == 404
         assert f"The lab has no DELETE {path}. It has: GET /_labkit," in answer["message"]
+
+
+async def test_web_page_of_another_machine_is_refused(
+    cloud: Cloud, http: aiohttp.ClientSession
+) -> None:
+    fault = {"step": "frame.out", "action": "drop"}
+    for origin in ("https://example.com", "null"):
+        headers = {"Origin": origin}
+        status, answer = await told(await http.post("/_labkit/faults", json=fault, headers=headers))
+        assert status == 403
+        assert origin in answer["message"]
+    assert list(cloud.faults) == []
+    headers = {"Origin": "http://localhost:8888"}
+    assert (await told(await http.get("/_labkit", headers=headers)))[0] == 200
