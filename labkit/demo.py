@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from labkit.errors import OrderProblem
+from labkit.errors import EnvironmentProblem, OrderProblem
 from labkit.lab import Lab, running
 from labkit.timeline import timeline
 
@@ -50,11 +50,18 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
+    from botocore.exceptions import BotoCoreError
+
     order = read_order(options.order)
     try:
         report = run(order, options.work)
     except OrderProblem as error:
         raise OrderProblem(f"{options.order}: {error} {_example()}") from error
+    except (BotoCoreError, TimeoutError) as error:
+        # In this process it cannot go away; another's can, with LABKIT_ENDPOINT.
+        raise EnvironmentProblem(
+            f"The local cloud does not answer any more ({error}). Start it again and try once more."
+        ) from error
     if options.json:
         shown = dict(report, events=[event.to_dict() for event in report["events"]])
         print(json.dumps(shown))
