@@ -22,6 +22,11 @@ from labkit.resources import TRUST
 
 TWO_HOURS = 2 * 3600
 
+LOG = "read the log above: its [ERROR] line, then the last line with /var/task, which is yours"
+
+WRITES = ("UpdateItem", "TransactWriteItems")
+"""The calls by which an attribute is changed on a condition."""
+
 
 def _cut(text: str, width: int = 90) -> str:
     """A text on one line of a verdict."""
@@ -72,12 +77,15 @@ LINES = {
     "that is there.",
 )
 def deploy_by_hand(attempt: Attempt, order: Any) -> None:
-    letters = list(order) if isinstance(order, list | tuple | str) else []
-    if sorted(map(str, letters)) != sorted(LINES):
+    given = order if isinstance(order, list | tuple | str) else ()
+    letters = [str(each).strip().lower() for each in given]
+    if isinstance(order, str):
+        letters = [letter for letter in letters if letter.isalpha()]
+    if sorted(letters) != sorted(LINES):
         missing = [letter for letter in LINES if letter not in letters]
         raise attempt.not_yet(
             "NOT_ALL_LINES",
-            did=f"your order is {letters}"[:90],
+            did=_cut(f"your order is {order}"),
             expected=f"each of a to i once; missing: {', '.join(missing) or 'none'}",
         )
     with attempt.sandbox() as aws, contextlib.ExitStack() as after:
@@ -189,7 +197,7 @@ def _named(items: list[dict[str, Any]], key: str, name: str) -> dict[str, Any] |
             "let the newest connection listen, also when the item names another one",
             ("A client's network was lost for a second. Which id is in the item when it is back?",),
         ),
-        "FAILS": "read the function's log above, from its last line upwards",
+        "FAILS": LOG,
         "HIDES_ERRORS": "catch only the exception of the condition: any other error is a real one",
         "POSTS": Diagnosis(
             "send nothing from here: the connection does not exist until the function has answered",
@@ -325,8 +333,7 @@ def _sends_nothing(attempt: Attempt, aws: Sandbox) -> None:
 
 def _table_fails(attempt: Attempt, aws: Sandbox, url: str, name: str) -> None:
     """A table that may not be written to is no unknown execution."""
-    written = ("UpdateItem", "TransactWriteItems")
-    for operation in written:
+    for operation in WRITES:
         aws.fault(
             "aws.call",
             "error",
@@ -384,7 +391,7 @@ def _answered(status: int) -> str:
         "condition",
         "OTHERS_DELETED": "delete nothing but this connection's own item",
         "ORDER_LOST": "remove one attribute of the execution's item, and keep the rest",
-        "FAILS": "read the function's log above, from its last line upwards",
+        "FAILS": LOG,
         "HIDES_ERRORS": "catch only the exception of the condition: any other error is a real one",
     },
     solved="This function is part of your system now. It may come late or never, and nothing in the "
@@ -392,11 +399,11 @@ def _answered(status: int) -> str:
 )
 def behind_disconnect(attempt: Attempt, file: Path) -> None:
     with attempt.sandbox() as aws:
-        here, late, over, open_, broken = (_order(aws) for _ in range(5))
+        here, late, over, meets, open_, broken = (_order(aws) for _ in range(6))
         environment = _tables(aws)
         function = aws.function("disconnect", file, environment=environment)
         url = aws.websocket_api({"$disconnect": function})
-        clients = {name: aws.connect(url) for name in (here, late, over, open_, broken)}
+        clients = {name: aws.connect(url) for name in (here, late, over, meets, open_, broken)}
         forgotten = aws.connect(url)
         for name, client in clients.items():
             aws.put("connections", {"connectionId": client.id, "executionName": name})
@@ -404,6 +411,7 @@ def behind_disconnect(attempt: Attempt, file: Path) -> None:
         for name, listener in (
             (here, clients[here].id),
             (late, "back="),
+            (meets, clients[meets].id),
             (open_, clients[open_].id),
             (broken, clients[broken].id),
         ):
@@ -414,6 +422,7 @@ def behind_disconnect(attempt: Attempt, file: Path) -> None:
         _ends(attempt, aws, clients[late], "LATE_FAILS", "the client is back under another id")
         _keeps(attempt, aws, late, "TAKES_ANOTHERS", "back=")
         _ends(attempt, aws, clients[over], "LATE_FAILS", "the execution's item is gone")
+        _meets(attempt, aws, meets, clients[meets])
         _ends(attempt, aws, forgotten, "FORGOTTEN_FAILS", "the connection has no item")
         _keeps(attempt, aws, open_, "OTHERS_DELETED", clients[open_].id)
         made = {item["executionName"] for item in aws.items("executions")} - set(clients)
@@ -461,12 +470,28 @@ def _forgets(attempt: Attempt, aws: Sandbox, name: str, connection: str) -> None
             did=f"the execution's item {_told(item)}",
             expected="only its connectionId is gone",
         )
-    if item.get("connectionId"):
+    if "connectionId" in item:
         raise attempt.not_yet(
             "STILL_LISTENS",
-            did=f"the item of {name} still names {connection}",
-            expected="it names no connection",
+            did=f"connectionId in the item of {name} is {item['connectionId']!r}",
+            expected="the attribute is not there any more",
         )
+
+
+def _meets(attempt: Attempt, aws: Sandbox, name: str, client: Socket) -> None:
+    """The client is back before the function's first write has arrived."""
+    for operation in WRITES:
+        aws.fault("aws.call", "delay", seconds=0.08, operation=operation)
+    client.close()
+    aws.wait(
+        lambda e: (
+            (e.kind == "fault.applied" and e.get("operation") in WRITES)
+            or (e.kind == "disconnect.handled" and e["connection"] == client.id)
+        )
+    )
+    aws.put("executions", {"executionName": name, "order": name, "connectionId": "soon="})
+    aws.settle()
+    _keeps(attempt, aws, name, "TAKES_ANOTHERS", "soon=")
 
 
 def _keeps(attempt: Attempt, aws: Sandbox, name: str, code: str, listener: str) -> None:
@@ -482,7 +507,10 @@ def _keeps(attempt: Attempt, aws: Sandbox, name: str, code: str, listener: str) 
 def _update_fails(attempt: Attempt, aws: Sandbox, client: Socket) -> None:
     """A table that may not be written to is no late end."""
     before = len(aws.crashes)
-    aws.fault("aws.call", "error", status=400, code="AccessDeniedException", operation="UpdateItem")
+    for operation in WRITES:
+        aws.fault(
+            "aws.call", "error", status=400, code="AccessDeniedException", operation=operation
+        )
     client.close()
     aws.settle()
     if len(aws.crashes) == before:
@@ -535,7 +563,7 @@ def handler(event, context):
         "STOPS": "go on with the next connection after one that is gone",
         "EVERY_ERROR": "delete an item only if its connection is gone: another error is no proof",
         "NOT_EACH_ONCE": "send the text once to each connection in the table",
-        "FAILS": "read the function's log above, from its last line upwards",
+        "FAILS": LOG,
     },
     solved="Each item that is deleted here is one whose $disconnect never came. That is the second "
     "of three brooms: $disconnect, 410, and TTL.",
@@ -621,7 +649,7 @@ VARIANTS = Path(__file__).with_name("variants.py")
 RIGHT = ("put_first", "update_first")
 WRONG = {
     "crashes": ("NAMELESS_CRASHES", "fails, and so answers 502, without a query"),
-    "lets_in": ("UNKNOWN_LET_IN", "lets in who names no existing execution"),
+    "lets_in": ("UNKNOWN_LET_IN", "lets in a client whose execution does not exist"),
     "leaves": ("LEFT_BEHIND", "leaves the item of a connection that it refuses"),
     "milliseconds": ("MILLISECONDS", "writes expiresAt in milliseconds"),
     "forgets": ("NOT_REMEMBERED", "writes no item into the connections table"),
@@ -650,6 +678,21 @@ class Connected:
     posts: int
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What a student's test made of one function.
+
+    Attributes:
+        failed: what it raised.
+        returned: what it returned.
+        frames: what its calls showed, a line each, for the verdict.
+    """
+
+    failed: Exception | None
+    returned: Any
+    frames: tuple[str, ...]
+
+
 @exercise(
     "3.5",
     "A test for $connect",
@@ -668,6 +711,7 @@ class Connected:
         "connection_id, posts == 0; then the same for a second connect(order).",
     ),
     diagnoses={
+        "RETURNS": "assert it: what your test returns does not count, only whether it raises",
         "REJECTS_RIGHT": Diagnosis(
             "ask only for what 3.2 asks for, and leave room where the clock goes on",
             ("Which of your assertions would also fail for a function that is right?",),
@@ -695,38 +739,51 @@ def test_for_connect(attempt: Attempt, test: Callable[..., Any]) -> None:
         function = aws.function("variants", VARIANTS, environment=environment)
         url = aws.websocket_api({"$connect": function})
         for variant in RIGHT:
-            failed = _tested(aws, test, variant, url, order, seen)
-            if failed is not None:
-                if not isinstance(failed, AssertionError):
-                    raise failed
+            tried = _tested(aws, test, variant, url, order, seen)
+            if tried.failed is not None:
+                if not isinstance(tried.failed, AssertionError):
+                    raise tried.failed
                 raise attempt.not_yet(
                     "REJECTS_RIGHT",
-                    did=_cut(f"a right function fails: {_where(failed)}"),
-                    expected="it passes",
+                    did=_cut(f"your test rejects a right function: {_where(tried.failed)}"),
+                    expected="it accepts it",
+                    frames=tried.frames,
                 )
         for variant, (code, what) in WRONG.items():
-            failed = _tested(aws, test, variant, url, order, seen)
-            if failed is None:
+            tried = _tested(aws, test, variant, url, order, seen)
+            if tried.failed is None and tried.returned is not None:
                 raise attempt.not_yet(
-                    code, did=f"your test accepts a function that {what}", expected="it rejects it"
+                    "RETURNS",
+                    did=f"your test returns {tried.returned!r} for a wrong function, and raises nothing",
+                    expected="an AssertionError",
+                    frames=tried.frames,
                 )
-            if not isinstance(failed, AssertionError):
+            if tried.failed is None:
+                raise attempt.not_yet(
+                    code,
+                    did=f"your test accepts a function that {what}",
+                    expected="it rejects it",
+                    frames=tried.frames,
+                )
+            if not isinstance(tried.failed, AssertionError):
                 raise attempt.not_yet(
                     "NOT_AN_ASSERTION",
-                    did=_cut(f"your test raised {_where(failed)}"),
+                    did=_cut(f"your test raised {_where(tried.failed)}"),
                     expected=f"an AssertionError, because the function {what}",
+                    frames=tried.frames,
                 )
 
 
 def _tested(
     aws: Sandbox, test: Callable[..., Any], variant: str, url: str, order: str, seen: set[str]
-) -> Exception | None:
-    """Run the student's test against one function; what it raised.
+) -> Tried:
+    """Run the student's test against one function.
 
     ``seen`` holds the connections whose items are there from before.
     """
     aws.put("executions", {"executionName": order, "order": "{}"})
     asked: set[str] = set()
+    calls: list[str] = []
 
     def connect(execution: str | None = None) -> Connected:
         posts = len(aws.calls("apigatewaymanagementapi"))
@@ -738,25 +795,38 @@ def _tested(
             status = refused.status
         own = [item for item in aws.items("connections") if item["connectionId"] not in seen]
         seen.update(item["connectionId"] for item in own)
-        return Connected(
+        connected = Connected(
             status,
             connection,
             {**own[0], "expiresAt": int(own[0]["expiresAt"])} if own else None,
             _listener(aws, execution, asked) if execution else None,
             len(aws.calls("apigatewaymanagementapi")) - posts,
         )
+        calls.append(_call(execution, connected))
+        return connected
 
+    failed = returned = None
     try:
-        test(connect, order)
+        returned = test(connect, order)
     except Exception as error:
-        return error
+        failed = error
     finally:
         # What a wrong function has made must not be there for the next one.
         for name in asked - {order}:
             aws.client("dynamodb").delete_item(
                 TableName="executions", Key={"executionName": {"S": name}}
             )
-    return None
+    seen_by_test = calls[-5:] or ["  nothing: it never called connect"]
+    return Tried(failed, returned, ("What your test saw of this function:", *seen_by_test, ""))
+
+
+def _call(execution: str | None, came: Connected) -> str:
+    """One call of ``connect`` and what came of it, on a line."""
+    argument = "" if execution is None else repr(str(execution))
+    item = f"expiresAt {came.item['expiresAt']}" if came.item else "no item"
+    listener = "the client" if came.listener == came.connection_id else came.listener
+    listens = f"listener {listener}" if came.listener else "no listener"
+    return f"  connect({argument}): status {came.status}, {item}, {listens}, {came.posts} posts"
 
 
 def _listener(aws: Sandbox, execution: str, asked: set[str]) -> str | None:
@@ -803,13 +873,13 @@ def _where(error: Exception) -> str:
             ("Where does `body` of the returned value go, if the route has no route response?",),
         ),
         "TEXT_FAILS": "do not read the message: it may be anything",
-        "WRONG_STAGE": "take the endpoint from the event, so that it fits the stage",
+        "WRONG_STAGE": "take all of the endpoint from the event: https://, domainName, a slash, stage",
         "WRONG_FORM": "send JSON with the members `type`, which is help, and `body` with a `message`",
         "TO_OTHERS": "send to the connection of the event, and to no other",
         "SENT_TWICE": "send one message for each that comes",
         "BAD_ANSWER": "return a dictionary with a `statusCode`",
         "GONE_FAILS": "catch the exception that says that the client is gone",
-        "FAILS": "read the function's log above, from its last line upwards",
+        "FAILS": LOG,
     },
     solved="This function is part of your system now. With it, all three events of a connection have "
     "their function.",
@@ -850,8 +920,12 @@ def _helped(
     expected = 'one message {"type": "help", "body": {"message": …}}'
     what = f"for the message {message}{where}"
     if len(aws.crashes) > crashes:
+        crash = aws.crashes[-1]
+        nowhere = any("(404) when calling the PostToConnection" in line for line in crash.lines)
         raise attempt.not_yet(
-            code, did=f"{what} the function raised {aws.crashes[-1].error}", expected=expected
+            "WRONG_STAGE" if nowhere else code,
+            did=f"{what} the function raised {crash.error}",
+            expected=expected,
         )
     if not came:
         raise attempt.not_yet(
