@@ -34,6 +34,8 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         asyncio.run(_serve(Cloud(port=options.port, speed=options.speed, seed=options.seed)))
+    except BrokenPipeError:
+        raise  # nobody reads the address
     except OSError as error:
         print(
             f"labkit serve: port {options.port} cannot be had ({os.strerror(error.errno or 0)}). "
@@ -72,8 +74,8 @@ async def _serve(cloud: Cloud) -> None:
     await cloud.start()
     redirect.install(cloud.endpoint)
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
-    print(json.dumps({"endpoint": cloud.endpoint}), flush=True)
     try:
+        print(json.dumps({"endpoint": cloud.endpoint}), flush=True)
         await ended.wait()
     finally:
         with contextlib.suppress(TimeoutError):

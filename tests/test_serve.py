@@ -193,6 +193,22 @@ def test_ctrl_c_in_its_terminal_ends_it_as_well() -> None:
         assert (cloud.process.returncode, errors) == (0, "")
 
 
+def test_an_address_that_nobody_reads_ends_it_without_a_word() -> None:
+    readable, writable = os.pipe()
+    os.close(readable)
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "labkit", "serve"],
+            stdout=writable,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=DEADLINE,
+        )
+    finally:
+        os.close(writable)
+    assert (ended.stderr, ended.returncode) == ("", 128 + 13)
+
+
 def complaint(*options: str) -> str:
     run = subprocess.run(
         [sys.executable, *SERVE, *options], capture_output=True, text=True, timeout=DEADLINE

@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Protocol as TypingProtocol
+from typing import TypeVar
 
 from aiohttp import web
 from websockets.frames import BINARY, CLOSE, CONT, TEXT, CloseCode, Frame
@@ -29,6 +30,8 @@ from labkit.apigateway.events import Origin
 from labkit.apigateway.limits import Limits
 from labkit.errors import LabError
 from labkit.trace import Trace
+
+P = TypeVar("P", bound=asyncio.Protocol)
 
 _logger = logging.getLogger(__name__)
 
@@ -301,8 +304,8 @@ class Upgraded(web.StreamResponse):
 
 
 def upgrade(
-    request: web.BaseRequest, head: bytes, connection: Callable[[asyncio.Transport], Connection]
-) -> Connection | None:
+    request: web.BaseRequest, head: bytes, connection: Callable[[asyncio.Transport], P]
+) -> P | None:
     """Accept an upgrade and take the transport over.
 
     Args:

@@ -1,4 +1,4 @@
-"""``labkit bench``: how fast the local cloud is, measured beside a bare server of the same library.
+"""``labkit bench``: how fast the local cloud is, measured beside bare servers of the same libraries.
 
 Read in this order: ``measurement`` (what a measurement is and how it is run), ``peer`` (who is
 measured), ``echo`` (the simplest measurement), then any other.  ``bench/README.md`` tells how to

@@ -1,4 +1,4 @@
-"""The bare server as a peer: what the same library does with nothing on top."""
+"""Bare servers as peers: what the same libraries do with nothing on top."""
 
 from __future__ import annotations
 
@@ -34,10 +34,15 @@ class _BareSystem:
         raise NotOffered("A bare server has no AWS services.")
 
 
+@dataclass(frozen=True, slots=True)
 class Bare:
-    """A bare WebSocket server of the library that the local cloud is built on."""
+    """A bare WebSocket server.
 
-    name = "bare"
+    Attributes:
+        name: which of :data:`labkit.bench.bare_server.SERVERS`.
+    """
+
+    name: str = "bare"
 
     @contextmanager
     def serve(self) -> Iterator[_BareSystem]:
@@ -45,6 +50,6 @@ class Bare:
         with tempfile.TemporaryDirectory(prefix="labkit-bench-") as folder:
             left = Path(folder, "left")
             left.touch()
-            with Child("labkit.bench.bare_server", str(left)) as child:
+            with Child("labkit.bench.bare_server", self.name, str(left)) as child:
                 endpoint: str = child.line()["endpoint"]
                 yield _BareSystem(child.pid, endpoint.replace("http:", "ws:", 1) + "/", left)

@@ -13,6 +13,7 @@ import time
 from types import TracebackType
 from typing import Any
 
+from labkit.bench.interrupt import held_back
 from labkit.errors import LabError
 
 SECONDS = 60.0
@@ -27,7 +28,7 @@ class ChildFailed(LabError):
 
 
 class Child:
-    """``python -m MODULE ARGUMENTS…``.
+    """``python -m MODULE ARGUMENTS…``, which runs while a ``with`` block does.
 
     It leads a process group of its own, so that Ctrl-C in a terminal reaches the bench alone, which
     then ends its children in order.
@@ -41,17 +42,13 @@ class Child:
         pid: its process id.
     """
 
+    started: float
+    pid: int
+
     def __init__(self, module: str, *arguments: str) -> None:
         self._module = module
-        self.started = time.perf_counter()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            process_group=0 if os.name == "posix" else None,
-        )
-        self.pid = self._process.pid
+        self._arguments = arguments
+        self._process: subprocess.Popen[str] | None = None
 
     def line(self, seconds: float = SECONDS) -> Any:
         """The next line that it prints, as JSON data.
@@ -59,6 +56,7 @@ class Child:
         Raises:
             ChildFailed: it ended, printed something else, or nothing within so many seconds.
         """
+        assert self._process is not None
         assert self._process.stdout is not None
         # A pipe cannot be read with a time-out on every system; a process can be killed on all.
         watchdog = threading.Timer(seconds, self._process.kill)
@@ -81,6 +79,7 @@ class Child:
         Raises:
             ChildFailed: it has not ended within so many seconds, or not well.
         """
+        assert self._process is not None
         try:
             status = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -90,22 +89,26 @@ class Child:
 
     def kill(self) -> None:
         """End it at once; the system closes its sockets."""
+        assert self._process is not None
         self._process.kill()
         self._process.wait()
 
-    def _end(self) -> None:
-        """End it in order, or at once if it takes too long."""
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
-        try:
-            self._process.wait(LAST_SECONDS)
-        except BaseException as error:  # Ctrl-C while it ends must not leave it behind
-            self.kill()
-            if not isinstance(error, subprocess.TimeoutExpired):
-                raise
-
     def __enter__(self) -> Child:
-        return self
+        try:
+            with held_back():
+                self.started = time.perf_counter()
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", self._module, *self._arguments],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    process_group=0 if os.name == "posix" else None,
+                )
+                self.pid = self._process.pid
+            return self
+        except KeyboardInterrupt:
+            self._end()
+            raise
 
     def __exit__(
         self,
@@ -113,10 +116,23 @@ class Child:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        """End it in order, or at once if it takes too long."""
+        process = self._process
+        if process is None:
+            return
         try:
-            self._end()
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
+            process.wait(LAST_SECONDS)
+        except BaseException as error:  # Ctrl-C while it ends must not leave it behind
+            self.kill()
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
         finally:
-            for pipe in (self._process.stdin, self._process.stdout):
+            for pipe in (process.stdin, process.stdout):
                 if pipe is not None:
                     with contextlib.suppress(OSError):
                         pipe.close()

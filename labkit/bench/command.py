@@ -5,17 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Sequence
 
 from labkit.bench import report
 from labkit.bench.bare import Bare
 from labkit.bench.echo import Echo
 from labkit.bench.idle import Idle
+from labkit.bench.interrupt import interruptible
 from labkit.bench.invocation import Invocation
 from labkit.bench.load import Load
 from labkit.bench.local_cloud import LocalCloud
@@ -41,7 +39,7 @@ MEASUREMENTS: Sequence[Measurement] = (
 )
 """Everything that can be measured, in the order of measuring."""
 
-PEERS: Sequence[Peer] = (LocalCloud(), Bare())
+PEERS: Sequence[Peer] = (LocalCloud(), Bare(), Bare("aiohttp"))
 """Who is measured.  One more is one more class: see :mod:`labkit.bench.peer`."""
 
 OPEN_FILES = 6_000
@@ -63,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     def tell(line: str) -> None:
         print(f"{time.perf_counter() - began:6.1f} s  {line}", file=sys.stderr, flush=True)
 
-    with _signals_as_interrupt():
+    with interruptible():
         results = measure(chosen, PEERS, options.runs, tell)
     facts = machine()
     if options.json:
@@ -76,7 +74,7 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="labkit bench",
-        description="Measure the local cloud beside a bare server of the same library. "
+        description="Measure the local cloud beside bare servers of the same libraries. "
         "bench/README.md tells how to read the figures.",
     )
     parser.add_argument("--runs", type=_count, default=3, metavar="N", help="runs of each (3)")
@@ -103,19 +101,3 @@ def _forget_the_callers_cloud() -> None:
     for name in list(os.environ):
         if name.startswith(("AWS_", "LABKIT_")):
             del os.environ[name]
-
-
-@contextmanager
-def _signals_as_interrupt() -> Iterator[None]:
-    """End as with Ctrl-C, everything cleaned up, when the process is told to terminate."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {name: signal.signal(getattr(signal, name), interrupt) for name in names}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)

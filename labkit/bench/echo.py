@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from labkit.bench.client import Client, message
 from labkit.bench.measurement import Quantity
 from labkit.bench.peer import Peer
-from labkit.bench.process_tree import settle
+from labkit.bench.process_tree import settle, usage
 from labkit.bench.summary import percentile
 
 
@@ -35,6 +35,7 @@ class Echo:
         Quantity("first", "first message, the function cold", "ms"),
         Quantity("p50", "round trip, p50", "ms"),
         Quantity("p99", "round trip, p99", "ms"),
+        Quantity("cpu", "CPU time of one, all processes", "ms"),
         Quantity("paused", "round trip after a pause, p50", "ms"),
     )
 
@@ -47,17 +48,22 @@ class Echo:
                 first = _round_trip(client, 0)
                 for number in range(self.warm_up):
                     client.echo(message(number))
+                before = usage(system.pid)
                 times = [_round_trip(client, number) for number in range(self.messages)]
+                after = usage(system.pid)
                 paused = []
                 for number in range(self.pauses):
                     time.sleep(self.pause)
                     paused.append(_round_trip(client, number))
-        return {
+        measured = {
             "first": first,
             "p50": percentile(times, 50),
             "p99": percentile(times, 99),
             "paused": percentile(paused, 50),
         }
+        if before and after:
+            measured["cpu"] = (after.cpu - before.cpu) / self.messages * 1000
+        return measured
 
 
 def _round_trip(client: Client, number: int) -> float:

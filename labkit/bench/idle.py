@@ -25,7 +25,7 @@ class Idle:
     """
 
     connections: int
-    watched: float = 4.0
+    watched: float = 2.0
 
     lab_alone = False
 

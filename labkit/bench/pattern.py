@@ -29,7 +29,7 @@ class Pattern:
         warm_up: how many go before, unmeasured but for the first.
     """
 
-    orders: int = 100
+    orders: int = 50
     warm_up: int = 5
 
     name = "pattern"

@@ -19,7 +19,7 @@ class Rest:
         watched: seconds for which CPU time is watched.
     """
 
-    watched: float = 5.0
+    watched: float = 3.0
 
     name = "rest"
     lab_alone = False

@@ -1,4 +1,4 @@
-"""The client that measures, against the server with nothing on top."""
+"""The client that measures, against the servers with nothing on top."""
 
 import socket
 from collections.abc import Iterator
@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 
 from labkit.bench.bare import Bare
+from labkit.bench.bare_server import SERVERS
 from labkit.bench.client import BadAnswer, Client, frame_in, frame_out, message, opening
 from labkit.bench.crowd import converse, crowd
 from labkit.bench.idle import _wait_for_size
 
 
-@pytest.fixture(scope="module")
-def served() -> Iterator[tuple[str, Path]]:
-    with Bare().serve() as system:
+@pytest.fixture(scope="module", params=sorted(SERVERS))
+def served(request: pytest.FixtureRequest) -> Iterator[tuple[str, Path]]:
+    with Bare(request.param).serve() as system:
         yield system.deploy_watched()
 
 
