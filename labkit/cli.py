@@ -27,6 +27,7 @@ VERBS = {
     "bench": ("labkit.bench", "measure the local cloud beside a bare server"),
     "build": ("labkit.course.build", "build the notebooks of the lessons' sources"),
     "prove": ("labkit.course.proof.command", "try known answers on the checks of exercises"),
+    "verify": ("labkit.course.verifying", "say whether the whole course is as it must be"),
     "doctor": ("labkit.doctor", "say what is wrong with this environment, and the cure"),
 }
 """Each verb: the module whose ``main(arguments)`` runs it, and what it does."""
