@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -16,7 +17,9 @@ from labkit.course.exercise import Attempt, Diagnosis, Kind, exercise
 from labkit.course.lessons.l05_state_machine.definition import filled_in
 from labkit.course.lessons.l05_state_machine.rehearsal import Rehearsal, brief
 from labkit.course.lessons.l06_end_to_end.shop import IDLE, Shop, gist, text
-from labkit.course.sandbox import STAGE, Sandbox, Socket
+from labkit.course.sandbox import STAGE, Execution, Sandbox, Socket
+
+LOG = "read the log above: its [ERROR] line, then the last line with /var/task, which is yours"
 
 # -- 6.1 ------------------------------------------------------------------------------------------
 
@@ -62,7 +65,7 @@ def handler(event, context):
             ("How old is the connection id when Notify uses it?",),
         ),
         "LOST_WAKE_UP": "store the result first, then look who listens",
-        "NOT_DELIVERED": "send the message to the connection that is in the table",
+        "NOT_DELIVERED": "put GetConn's answer where IsConnected and Notify look for it",
         "NOT_STORED": "keep storing the result: a client that connects later looks for it",
         "EXECUTION_FAILS": "read the error and its cause, and ask which data the state had",
         "REFUSED": "go to the place that it names, and mend what it says",
@@ -75,12 +78,12 @@ def went_to_nobody(attempt: Attempt, definition: Any) -> None:
         stays, back, late = (aws.connect(shop.url) for _ in range(3))
 
         name = shop.place({}, stays)
-        _succeeds(attempt, shop, name, {})
+        ran = _succeeds(attempt, shop, name, {})
         if not shop.told(stays):
             raise attempt.not_yet(
                 "NOT_DELIVERED",
-                did="a client that listens all the time got nothing",
-                expected="the result",
+                did=f"a client listens all the time and gets nothing; states: {', '.join(ran.states)}",
+                expected="it gets the result",
             )
         if "result" not in shop.item(name):
             raise attempt.not_yet(
@@ -100,12 +103,13 @@ def went_to_nobody(attempt: Attempt, definition: Any) -> None:
         _meets(attempt, shop, late)
 
 
-def _succeeds(attempt: Attempt, shop: Rehearsal, name: str, order: Mapping[str, Any]) -> None:
+def _succeeds(attempt: Attempt, shop: Rehearsal, name: str, order: Mapping[str, Any]) -> Execution:
     execution = shop.run(name, {"order": dict(order)})
     if execution.status != "SUCCEEDED":
         raise attempt.not_yet(
             "EXECUTION_FAILS", did=shop.failed(execution), expected="the execution succeeds"
         )
+    return execution
 
 
 def _meets(attempt: Attempt, shop: Rehearsal, late: Socket) -> None:
@@ -142,7 +146,9 @@ def _meets(attempt: Attempt, shop: Rehearsal, late: Socket) -> None:
         'ReturnValues="ALL_NEW")["Attributes"], then item.get("result") or item.get("progress").',
     ),
     diagnoses={
+        "FAILS": LOG,
         "NOT_DELIVERED": "send the stored text to the connection that the event came from",
+        "ENCODED_TWICE": "send the text as it is stored: it is JSON already",
         "NOT_WRITTEN": Diagnosis(
             "write the connection's id into the execution's item, whatever is there",
             ("A Notify during the handshake got 410 and removed the id. Who writes it again?",),
@@ -186,8 +192,15 @@ def _stored_result(attempt: Attempt, shop: Shop) -> None:
     did = f"the client received {gist(frames)}"
     if frames == [progress]:
         raise attempt.not_yet("PROGRESS_FIRST", did=did, expected="the result, which is there too")
+    if text(result) in frames:
+        raise attempt.not_yet(
+            "ENCODED_TWICE",
+            did=brief(f"the client received a text in quotes: {json.dumps(frames[0])}"),
+            expected="the stored text, which is an object in JSON",
+        )
     if result not in frames:
-        raise attempt.not_yet("NOT_DELIVERED", did=did, expected=f"the stored result of {name}")
+        code = "FAILS" if shop.aws.crashes else "NOT_DELIVERED"
+        raise attempt.not_yet(code, did=did, expected=f"the stored result of {name}")
     if len(frames) > 1:
         raise attempt.not_yet("SENT_TWICE", did=did, expected="the result, once")
     written = shop.item(name).get("connectionId")
@@ -261,12 +274,8 @@ def _while_it_runs(attempt: Attempt, shop: Shop) -> None:
     name = shop.execution()
     result = shop.message(name, 3, status="accepted", orderId=name)
     client = shop.client(name)
-    shop.aws.fault("aws.call", "delay", seconds=0.12, operation="UpdateItem", table=shop.executions)
-    client.send({"action": "subscribe"})
-    shop.aws.wait(lambda e: e.kind == "fault.applied" and e.get("table") == shop.executions)
     # What the state machine does: it stores the result, then looks who listens.  Nobody, yet.
-    shop.update(name, result=text(result))
-    shop.aws.settle()
+    shop.meanwhile(client, "subscribe", lambda: shop.update(name, result=text(result)))
     if result not in client.frames:
         raise attempt.not_yet(
             "READS_TOO_EARLY",
@@ -392,7 +401,7 @@ def _also(told: list[Any], on_message: Callable[[Any], Any]) -> Callable[[Any], 
 WRONG: tuple[tuple[Follow, str, str], ...] = (
     (_passes_all, "PASSES_DUPLICATES", "one that drops nothing"),
     (_only_neighbours, "PASSES_DUPLICATES", "one that compares with the message before, only"),
-    (_by_id, "PASSES_LATE", "one that lets an old message through, if it comes for the first time"),
+    (_by_id, "PASSES_LATE", "one that takes an old message that comes late"),
     (_no_gaps, "PASSES_GAPS", "one that waits for a number that got lost"),
     (_fails_on_others, "PASSES_OTHERS", "one that fails on a frame that is no JSON"),
     (_passes_others, "PASSES_OTHERS", "one that hands on frames that are no messages of the shop"),
@@ -418,6 +427,7 @@ RIGHT: tuple[Follow, ...] = (_highest, _remembers_all)
     ),
     diagnoses={
         "REJECTS_RIGHT": "read again what a client has to do: your test rejects one that does it",
+        "RETURNS": "assert it: what your test returns does not count, only whether it raises",
         "PASSES_DUPLICATES": "send a message twice: in a row, and with another one in between",
         "PASSES_LATE": "send number 2 before number 1, and see that 1 is dropped",
         "PASSES_GAPS": "leave a number out, and see that the next one is news",
@@ -431,20 +441,33 @@ def drops_duplicates(attempt: Attempt, test_follow: Callable[[Follow], Any]) -> 
         try:
             test_follow(follow)
         except Exception as error:
-            said = brief(f"{type(error).__name__}: {error}".strip(": "))
             raise attempt.not_yet(
                 "REJECTS_RIGHT",
-                did=f"a right client made your test raise {said}",
-                expected="it returns",
+                did=brief(f"your test rejects a right client: {_where(error)}"),
+                expected="it accepts it",
             ) from None
     for follow, code, what in WRONG:
         try:
-            test_follow(follow)
+            returned = test_follow(follow)
         except Exception:
             continue  # whatever it raises, the wrong client is noticed
+        if returned is not None:
+            raise attempt.not_yet(
+                "RETURNS",
+                did=f"your test returns {returned!r} for a wrong client, and raises nothing",
+                expected="an AssertionError",
+            )
         raise attempt.not_yet(
             code, did=f"your test let a wrong client pass: {what}", expected="an AssertionError"
         )
+
+
+def _where(error: Exception) -> str:
+    """An exception with the line of the student's test that raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    line = next((frame.line for frame in reversed(frames) if frame.filename != __file__), "")
+    said = f"{type(error).__name__}: {error}".removeprefix("AssertionError").strip(": ")
+    return f"{line} ({said})" if said else f"{line}"
 
 
 # -- 6.4 ------------------------------------------------------------------------------------------
@@ -476,6 +499,7 @@ def _order(aws: Sandbox) -> tuple[dict[str, Any], str]:
         'BotoCoreError) as error: print(error); return item.get("cancelled", {}).get("BOOL", False).',
     ),
     diagnoses={
+        "FAILS": LOG,
         "WRONG_RESULT": "answer with the result message of exercise 5.2",
         "NO_PROGRESS": "send both steps to the connection in the execution's item, in their order",
         "WRONG_MESSAGE": "give progress the form of a message: id, execution, sequence, type, body",
@@ -511,7 +535,7 @@ def _result_of(attempt: Attempt, answer: Any, name: str, status: str, code: str,
     said = answer.get("errorType") if isinstance(answer, Mapping) else None
     shown = f"it raised {said}: {answer['errorMessage']}" if said else f"the answer is {answer}"
     raise attempt.not_yet(
-        code,
+        "FAILS" if said and code == "WRONG_RESULT" else code,
         did=brief(f"{did}: {shown}" if did else shown),
         expected=f"a result with status {status}",
     )
@@ -580,20 +604,24 @@ def _alone(attempt: Attempt, shop: Shop, order: Any) -> None:
 
 
 def _rejected(attempt: Attempt, shop: Shop, order: Any) -> None:
-    for change in ({"items": [{"sku": "coffee", "quantity": 1}]}, {"currency": "USD"}):
+    wishes: dict[str, dict[str, Any]] = {
+        "an order for coffee": {"items": [{"sku": "coffee", "quantity": 1}]},
+        "an order in USD": {"currency": "USD"},
+    }
+    for what, change in wishes.items():
         name = shop.execution()
         answer = _work(shop, name, {**order, **change})
-        _result_of(attempt, answer, name, "rejected", "WRONG_RESULT", f"the order has {change}")
+        _result_of(attempt, answer, name, "rejected", "WRONG_RESULT", what)
         if not answer["body"].get("reason"):
             raise attempt.not_yet(
                 "WRONG_RESULT",
-                did=f"the order has {change}: it is rejected without a reason",
+                did=f"{what} is rejected without a reason",
                 expected="a reason for the customer",
             )
         if "progress" in shop.item(name):
             raise attempt.not_yet(
                 "REPORTS_REJECTED",
-                did=f"an order with {change} left progress in its item",
+                did=f"{what} leaves progress in its item",
                 expected="a rejected order has no progress",
             )
 
@@ -636,6 +664,8 @@ def _cancelled(attempt: Attempt, shop: Shop, order: Any) -> None:
         '5.6, with "Path.$": "States.Format(\'/@connections/{}\', $.connectionId)" and a Catch.',
     ),
     diagnoses={
+        "NOT_FOUND": "let the query ask for the name of this execution: a path needs a key with .$",
+        "NOT_SENT": "compare Path and RequestBody of the task with the data that one round gets",
         "ONE_STOPS_ALL": Diagnosis(
             "catch what fails inside the Map, at each message",
             ("One round fails. What becomes of the other rounds, and of the whole Map?",),
@@ -722,13 +752,20 @@ def _told(
     heard = sum(message in frames for frames in new)
     if execution.status != "SUCCEEDED":
         described = aws.client("stepfunctions").describe_execution(executionArn=execution.arn)
+        cause = described.get("cause", "").rpartition("). ")[2]
         raise attempt.not_yet(
             "ONE_STOPS_ALL" if when else "EXECUTION_FAILS",
-            did=brief(
-                f"{when}{': ' if when else ''}{execution.status}: {execution.error}: "
-                f"{described.get('cause', '')}"
-            ),
+            did=brief(f"{when or f'in {execution.states[-1]}'}: {execution.error}: {cause}"),
             expected="the execution succeeds",
+        )
+    history = aws.client("stepfunctions").get_execution_history(
+        executionArn=execution.arn, maxResults=1000
+    )["events"]
+    if when and any(event["type"] == "MapStateFailed" for event in history):
+        raise attempt.not_yet(
+            "ONE_STOPS_ALL",
+            did=f"{when}, and the whole Map fails: its other rounds are stopped",
+            expected="only the round of that tab fails, and the Map succeeds",
         )
     if other.frames:
         raise attempt.not_yet(
@@ -739,11 +776,35 @@ def _told(
         raise attempt.not_yet(
             "WRONG_MESSAGE", did=brief(f"a tab received {odd[0]}"), expected=brief(f"{message}")
         )
+    if not heard:
+        _nobody_heard(attempt, history)
     if heard < len(new) or any(len(frames) > 1 for frames in new):
         raise attempt.not_yet(
             "ONE_STOPS_ALL" if when else "NOT_ALL",
             did=f"{when or 'three tabs follow'}: {sum(map(len, new))} messages came to {heard} tabs",
             expected=f"one message to each of {len(new)} tabs",
+        )
+
+
+def _nobody_heard(attempt: Attempt, history: list[Any]) -> None:
+    """Say why no message came at all, if the history does."""
+    outputs = (event.get("taskSucceededEventDetails", {}).get("output") for event in history)
+    found = [json.loads(output).get("Count") for output in outputs if output]
+    if found and found[0] == 0:
+        raise attempt.not_yet(
+            "NOT_FOUND",
+            did="three tabs follow, and the query found 0 items",
+            expected="it finds three",
+        )
+    failures = [
+        event["taskFailedEventDetails"] for event in history if "taskFailedEventDetails" in event
+    ]
+    if failures:
+        said = f"{failures[0].get('error')}: {failures[0].get('cause', '')}"
+        raise attempt.not_yet(
+            "NOT_SENT",
+            did=brief(f"no message came: {said}"),
+            expected="one message to each of 3 tabs",
         )
 
 
@@ -794,6 +855,16 @@ ACCEPTED = {"type": "cancel", "body": {"status": "accepted"}}
 TOO_LATE = {"type": "cancel", "body": {"status": "too late"}}
 
 
+def _told_wrong(frames: list[Any]) -> str:
+    return "WRONG_ANSWER" if any("cancel" in gist([frame]) for frame in frames) else "NOT_TOLD"
+
+
+def _cancelled_is(item: Mapping[str, Any]) -> str:
+    if "cancelled" not in item:
+        return "cancelled is not there"
+    return f"cancelled is {type(item['cancelled']).__name__} {item['cancelled']!r}"
+
+
 def _in_time(attempt: Attempt, shop: Shop) -> None:
     name = shop.execution(progress="{}")
     frames = _frames(shop, shop.client(name), "cancel")
@@ -801,8 +872,8 @@ def _in_time(attempt: Attempt, shop: Shop) -> None:
     if item.get("cancelled") is not True:
         raise attempt.not_yet(
             "NOT_SET",
-            did=f"cancelled is {item.get('cancelled', 'not there')}",
-            expected="true, in the item of the connection's execution",
+            did=f"{_cancelled_is(item)}; the client received {gist(frames)}",
+            expected="the BOOL true, in the item of the connection's execution",
         )
     if item != {"executionName": name, "order": "{}", "progress": "{}", "cancelled": True}:
         raise attempt.not_yet(
@@ -810,7 +881,7 @@ def _in_time(attempt: Attempt, shop: Shop) -> None:
         )
     if frames != [ACCEPTED]:
         raise attempt.not_yet(
-            "WRONG_ANSWER" if TOO_LATE in frames else "NOT_TOLD",
+            _told_wrong(frames),
             did=f"the client received {gist(frames)}",
             expected="cancel accepted",
         )
@@ -825,7 +896,7 @@ def _too_late(attempt: Attempt, shop: Shop) -> None:
         )
     if frames != [TOO_LATE]:
         raise attempt.not_yet(
-            "WRONG_ANSWER" if ACCEPTED in frames else "NOT_TOLD",
+            _told_wrong(frames),
             did=f"there is a result; the client received {gist(frames)}",
             expected="cancel too late",
         )
@@ -865,17 +936,7 @@ def _crossing(attempt: Attempt, shop: Shop) -> None:
     """The result is stored while the function's write is on its way."""
     name = shop.execution()
     client = shop.client(name)
-    shop.aws.fault("aws.call", "delay", seconds=0.12, operation="UpdateItem", table=shop.executions)
-    client.send({"action": "cancel"})
-    shop.aws.wait(
-        lambda e: (
-            e.kind == "fault.applied"
-            and e.get("operation") == "UpdateItem"
-            and e.get("table") == shop.executions
-        )
-    )
-    shop.update(name, result="{}")
-    shop.aws.settle()
+    shop.meanwhile(client, "cancel", lambda: shop.update(name, result="{}"))
     if "cancelled" in shop.item(name):
         raise attempt.not_yet(
             "TOO_LATE_SET",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,27 @@ class Shop:
     def update(self, name: str, **attributes: Any) -> None:
         """Set attributes of an execution's item."""
         self.aws.put(self.executions, {**self.item(name), **attributes})
+
+    def meanwhile(self, client: Socket, action: str, happens: Callable[[], object]) -> None:
+        """Let something happen while the function's first write to an execution is on its way.
+
+        Args:
+            client: has sent nothing yet.
+            action: of the message that it sends now.
+            happens: is called when the write waits, or after the function if it writes nothing.
+        """
+        where = {"UpdateItem": {"table": self.executions}, "TransactWriteItems": {}}
+        for operation, table in where.items():
+            self.aws.fault("aws.call", "delay", seconds=0.12, operation=operation, **table)
+        client.send({"action": action})
+        self.aws.wait(
+            lambda e: (
+                (e.kind == "fault.applied" and e.get("operation") in where)
+                or (e.kind == "message.handled" and e["connection"] == client.id)
+            )
+        )
+        happens()
+        self.aws.settle()
 
     def item(self, name: str) -> dict[str, Any]:
         """The item of an execution; empty if there is none."""
