@@ -37,11 +37,12 @@ from labkit.trace import Trace
 STOP = getattr(signal, "SIGSTOP", None)
 CONTINUE = getattr(signal, "SIGCONT", None)
 
-FREEZE_AFTER = 0.002
-"""Seconds without an invocation after which a process is frozen.
+FREEZE_AFTER = 0.01
+"""Seconds without an invocation after which a process is frozen, or a little more.
 
-Stopping and continuing a process costs more than an echo; a process that gets one invocation after
-the other is not stopped between them.  AWS does not say how soon it freezes."""
+Stopping and continuing a process costs as much as an echo; a process that gets one invocation after
+the other, in turns with a second one, is not stopped between them.  AWS does not say how soon it
+freezes."""
 
 MEMORY_KNOWN = 0.05
 """Seconds for which a process's use of memory is taken for known."""
@@ -128,6 +129,7 @@ class Process:
     _next: Connection | None = None
     _early: Connection | None = None
     _freezer: asyncio.TimerHandle | None = None
+    _rests_since: float = 0.0
     _refused: bool = False
     _reason: str = ""
     _output: Output | None = None
@@ -211,18 +213,24 @@ class Process:
 
     def rest(self) -> None:
         """Have it stopped in a moment, until its next invocation."""
-        if STOP is not None:
-            loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        self._rests_since = loop.time()
+        # One timer for many invocations: it looks how long the process has rested when it strikes.
+        if self._freezer is None and STOP is not None:
             self._freezer = loop.call_later(FREEZE_AFTER, self._freeze)
 
     def _freeze(self) -> None:
-        if self.state is State.READY and self.child is not None and STOP is not None:
+        self._freezer = None
+        if self.state is not State.READY or self.child is None or STOP is None:
+            return
+        loop = asyncio.get_running_loop()
+        left = self._rests_since + FREEZE_AFTER - loop.time()
+        if left > 0:
+            self._freezer = loop.call_later(left, self._freeze)
+        else:
             self.frozen = self.child.signal(STOP)
 
     def _thaw(self) -> None:
-        if self._freezer is not None:
-            self._freezer.cancel()
-            self._freezer = None
         if self.frozen and self.child is not None and CONTINUE is not None:
             self.child.signal(CONTINUE)
         self.frozen = False

@@ -114,6 +114,7 @@ def acting_as(access_key: str, secret_key: str, session_token: str) -> Iterator[
 # -- where a request goes ------------------------------------------------------------------------
 
 
+@functools.lru_cache(256)
 def is_loopback(host: str) -> bool:
     """Whether a host name or address means this machine, without asking a resolver."""
     name = host.strip("[]").lower()
