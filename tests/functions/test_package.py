@@ -78,7 +78,12 @@ def test_package_that_leads_out_is_refused(tmp_path: Path, package: bytes) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("package", [b"", b"no zip", archive(("a.py", "x"))[:-10]])
+@pytest.mark.parametrize(
+    "package",
+    [b"", b"no zip", archive(("a.py", "x"))[:-10]],
+    # A zip file holds the time at which it was made, and workers must collect the same names.
+    ids=["empty", "no zip", "cut off"],
+)
 def test_what_is_no_zip_file_is_refused(package: bytes) -> None:
     with pytest.raises(AwsError) as caught:
         check_package(package)
