@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import traceback
+import textwrap
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import boto3
 import websocket
+from botocore.exceptions import ClientError
 
 from labkit.course.exercise import Attempt, Diagnosis, Kind, exercise
 from labkit.course.sandbox import STAGE, Refused, Sandbox, Socket
@@ -47,6 +48,8 @@ def _chosen(aws: Sandbox, url: str, messages: Iterable[str]) -> list[str | None]
 
 # -- 1.1 ------------------------------------------------------------------------------------------
 
+ROUTES = ("$default", "order", "cancel")
+
 MESSAGES = (
     '{"action": "order", "id": 7}',
     '{"action": "Cancel"}',
@@ -71,6 +74,7 @@ MESSAGES = (
     ),
     diagnoses={
         "NOT_SIX": "give one route key, a text, for each of the six messages, in their order",
+        "NO_SUCH_ROUTE": "name one of the routes that the API has, letter by letter",
         "CASE": Diagnosis(
             "compare route keys letter by letter",
             ("Are `Cancel` and `cancel` the same text?",),
@@ -97,12 +101,12 @@ def which_route(attempt: Attempt, prediction: Any) -> None:
     ):
         raise attempt.not_yet(
             "NOT_SIX",
-            did=f"prediction is {str(prediction)[:60]}",
+            did=textwrap.shorten(f"prediction is {prediction}", 100, placeholder=" …"),
             expected='a list of six texts, such as "order" or "$default"',
         )
     with attempt.sandbox() as aws:
         function = aws.function("echo", ECHO)
-        url = aws.websocket_api(dict.fromkeys(("$default", "order", "cancel"), function))
+        url = aws.websocket_api(dict.fromkeys(ROUTES, function))
         taken = _chosen(aws, url, MESSAGES)
     codes = (
         "TOO_MUCH_DEFAULT",
@@ -117,6 +121,8 @@ def which_route(attempt: Attempt, prediction: Any) -> None:
         if said != took:
             if said == "$default":
                 code = "TOO_MUCH_DEFAULT"
+            elif said not in ROUTES and code != "LIFECYCLE":
+                code = "NO_SUCH_ROUTE"
             raise attempt.not_yet(
                 code,
                 did=f"message {number}, {message}: you said {said}",
@@ -145,7 +151,10 @@ def which_route(attempt: Attempt, prediction: Any) -> None:
     diagnoses={
         "NOT_JSON_FAILS": "let a message that is no JSON go where what matches nothing goes",
         "NO_OBJECT_FAILS": "ask whether the JSON is an object before you look for a member in it",
+        "NO_ACTION_FAILS": "let an object go where what matches nothing goes if its `action` is missing, "
+        "or is no text",
         "LIFECYCLE": "let no message reach `$connect` or `$disconnect`",
+        "NOT_A_ROUTE": "ask whether what the message names is one of `routes` before you return it",
         "NO_DEFAULT": "give what matches no route to `$default`",
         "DEFAULT_INVENTED": "return None where the API has no `$default`",
         "WRONG_ROUTE": "return the route whose key is the text in `action`",
@@ -187,9 +196,8 @@ def _compare(
     try:
         said = route_key(message, set(routes))
     except (ValueError, AttributeError, TypeError, KeyError) as error:
-        code = "NO_OBJECT_FAILS" if _is_json(message) else "NOT_JSON_FAILS"
         raise attempt.not_yet(
-            code, did=f"{shown} raised {type(error).__name__}", expected=wanted
+            _fails_on(message), did=f"{shown} raised {type(error).__name__}", expected=wanted
         ) from None
     if said == took:
         return
@@ -199,17 +207,20 @@ def _compare(
         code = "DEFAULT_INVENTED" if took is None else "WRONG_ROUTE"
     elif took == "$default" and said is None:
         code = "NO_DEFAULT"
+    elif said is not None and said not in list(routes):
+        code = "NOT_A_ROUTE"
     else:
         code = "WRONG_ROUTE"
     raise attempt.not_yet(code, did=f"{shown} gave {said!r}", expected=wanted)
 
 
-def _is_json(text: str) -> bool:
+def _fails_on(message: str) -> str:
+    """The diagnosis for a function that fails on a message: by what the message is."""
     try:
-        json.loads(text)
+        body = json.loads(message)
     except ValueError:
-        return False
-    return True
+        return "NOT_JSON_FAILS"
+    return "NO_ACTION_FAILS" if isinstance(body, dict) else "NO_OBJECT_FAILS"
 
 
 # -- 1.3 ------------------------------------------------------------------------------------------
@@ -253,8 +264,9 @@ LINES = {
     },
 )
 def first_echo(attempt: Attempt, order: Any) -> None:
-    letters = list(order) if isinstance(order, list | tuple | str) else []
-    if sorted(map(str, letters)) != sorted(LINES):
+    given = order if isinstance(order, list | tuple | str) else ()
+    letters = [each for each in (str(letter).strip(" ,").lower() for letter in given) if each]
+    if sorted(letters) != sorted(LINES):
         missing = [letter for letter in LINES if letter not in letters]
         raise attempt.not_yet(
             "NOT_ALL_LINES",
@@ -287,7 +299,9 @@ def first_echo(attempt: Attempt, order: Any) -> None:
 
 
 def _stopped(attempt: Attempt, letter: str, error: Exception) -> Exception:
-    said = traceback.format_exception_only(error)[-1].strip().partition("-+-+-")[0]
+    said = f"{type(error).__name__}: {error}".partition("-+-+-")[0].strip()
+    if isinstance(error, ClientError):  # without "An error occurred … when calling …"
+        said = f"{type(error).__name__}: {error.response['Error']['Message']}"
     code, expected = "USED_BEFORE_MADE", "every name is made before it is used"
     if isinstance(error, websocket.WebSocketBadStatusException):
         code, expected = "NO_STAGE", "there is a stage of that name when the client connects"
@@ -295,7 +309,11 @@ def _stopped(attempt: Attempt, letter: str, error: Exception) -> Exception:
         code, expected = "NOTHING_RECEIVED", "a message was sent before an answer is awaited"
     elif "At least one route" in said:
         code, expected = "NOTHING_TO_DEPLOY", "the API has a route when it is deployed"
-    return attempt.not_yet(code, did=f"line {letter} stopped: {said[:90]}", expected=expected)
+    return attempt.not_yet(
+        code,
+        did=textwrap.shorten(f"line {letter} stopped: {said}", 100, placeholder=" …"),
+        expected=expected,
+    )
 
 
 # -- 1.4 ------------------------------------------------------------------------------------------
@@ -319,6 +337,7 @@ def _stopped(attempt: Attempt, letter: str, error: Exception) -> Exception:
         "DEPLOYED_TOO_EARLY": "make the deployment after the route, not before it",
         "NOT_ON_STAGE": "tell the stage to serve the new deployment",
         "OTHER_STAGE": "publish on the stage that the function is given",
+        "AUTO_DEPLOY": "leave the stage without AutoDeploy, and give it a new deployment instead",
         "NO_ROUTE": "keep making the route, under the key and for the integration that are given",
     },
     solved="A deployment never changes. To go back after a bad release, point the stage to the "
@@ -355,6 +374,12 @@ def unusable_route(attempt: Attempt, add_route: Callable[..., Any]) -> None:
             ) from None
         if took != ["order", key]:
             raise _why_forbidden(attempt, aws, api_id, stage, key, first)
+        if apis.get_stage(ApiId=api_id, StageName=stage).get("AutoDeploy"):
+            raise attempt.not_yet(
+                "AUTO_DEPLOY",
+                did=f"the stage {stage!r} has AutoDeploy now: each later change is public at once",
+                expected="the new route is public, and the next change waits for its deployment",
+            )
 
 
 def _why_forbidden(
@@ -517,7 +542,7 @@ def build(attempt: Attempt, build_api: Callable[[str, dict[str, str]], Any]) -> 
             )
         api_id, url = built
         apis = {api["ApiId"]: api for api in aws.client("apigatewayv2").get_apis()["Items"]}
-        if api_id not in apis:
+        if not isinstance(api_id, str) or api_id not in apis:
             raise attempt.not_yet(
                 "NOT_TWO",
                 did=f"no API has the id {str(api_id)[:60]!r}",
