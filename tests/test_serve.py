@@ -22,7 +22,7 @@ from labkit import Lab, package
 from labkit.attached import AttachedCloud
 from labkit.errors import EnvironmentProblem
 
-DEADLINE = 20.0
+DEADLINE = 40.0
 ENDINGS = [signal.SIGINT, signal.SIGTERM, signal.SIGKILL]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 

@@ -44,8 +44,29 @@ def execute(
 
     Raises:
         CourseError: a cell raised without the tag ``raises-exception``, did not end in time, or ended
-            its kernel.
+            its kernel; or no kernel starts, twice.
     """
+    try:
+        run = _run(notebook, folder, name, seconds)
+    except _NotStarted:
+        # A kernel's ports are chosen before it starts, and another program may be faster.
+        run = _run(notebook, folder, name, seconds)
+    run.metadata = copy.deepcopy(notebook.metadata)  # nbclient adds the version of Python
+    folders = places(folder.parent)
+    for cell in run.cells:
+        if cell.cell_type == "code":
+            # Of a measured cell, the numbers are what it is about.
+            differ = folders if is_measured(cell) else (*folders, *SUBSTITUTIONS)
+            cell.outputs = stored(cell.outputs, differ)
+    return run
+
+
+class _NotStarted(CourseError):
+    """The kernel ended before it could be asked anything."""
+
+
+def _run(notebook: NotebookNode, folder: Path, name: str, seconds: float) -> NotebookNode:
+    """A copy of a notebook with what its cells gave in a fresh kernel; as :func:`execute`."""
     run = copy.deepcopy(notebook)
     # The kernel that nbval compares with: this very Python, whatever "python3" is for the user.
     kernels = AsyncKernelManager(
@@ -59,7 +80,6 @@ def execute(
         store_widget_state=False,
         resources={"metadata": {"path": str(folder)}},
     )
-    metadata = copy.deepcopy(run.metadata)
     with tempfile.TemporaryDirectory(prefix="labkit-") as work:
         try:
             asyncio.run(
@@ -77,13 +97,11 @@ def execute(
                 f"{name}: {_without_colours(str(error)).strip()}\nMake the cell end within "
                 f"{seconds} seconds, and leave its kernel running."
             ) from None
-    run.metadata = metadata  # nbclient adds the version of Python
-    folders = places(folder.parent)
-    for cell in run.cells:
-        if cell.cell_type == "code":
-            # Of a measured cell, the numbers are what it is about.
-            differ = folders if is_measured(cell) else (*folders, *SUBSTITUTIONS)
-            cell.outputs = stored(cell.outputs, differ)
+        except RuntimeError as error:
+            raise _NotStarted(
+                f"{name}: its kernel did not start ({error}). Run the command again; `labkit doctor` "
+                "says whether something is wrong with the environment."
+            ) from None
     return run
 
 
