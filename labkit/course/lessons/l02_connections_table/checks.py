@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,6 +14,8 @@ from functools import partial
 from threading import Barrier
 from typing import Any
 
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
 
 from labkit.course.exercise import Attempt, Diagnosis, Kind, exercise
@@ -97,21 +101,25 @@ def _refused(act: Callable[[], Any]) -> str:
     solved="A refused write is an answer, not a failure: somebody else was faster, or it is not yours.",
 )
 def what_writes_leave(attempt: Attempt, prediction: Any) -> None:
-    said_six = isinstance(prediction, list | tuple) and len(prediction) == 6
-    if not said_six or any(said not in ("written", "refused") for said in prediction):
+    said = [str(each).strip().lower() for each in _listed(prediction)]
+    if len(said) != 6 or set(said) - {"written", "refused"}:
         raise attempt.not_yet(
             "NOT_SIX",
-            did=f"prediction is {str(prediction)[:60]}",
+            did=textwrap.shorten(f"prediction is {prediction}", 100, placeholder=" …"),
             expected='six times "written" or "refused"',
         )
     with attempt.sandbox() as aws:
         happened = _six_writes(aws, aws.table("executions", key="executionName"))
     codes = ("NEVER_FIRST", "NEVER_TWICE", "UPDATE_NEEDS_ITEM", "LATE_DISCONNECT", "MINE", "GONE")
-    for number, (said, was, code) in enumerate(zip(prediction, happened, codes, strict=True), 1):
-        if said != was:
+    for number, (guess, was, code) in enumerate(zip(said, happened, codes, strict=True), 1):
+        if guess != was:
             raise attempt.not_yet(
-                code, did=f"write {number}: you said {said}", expected=f"it was {was}"
+                code, did=f"write {number}: you said {guess}", expected=f"it was {was}"
             )
+
+
+def _listed(prediction: Any) -> list[Any]:
+    return list(prediction) if isinstance(prediction, list | tuple) else []
 
 
 def _six_writes(aws: Sandbox, table: str) -> list[str]:
@@ -167,6 +175,7 @@ def _six_writes(aws: Sandbox, table: str) -> list[str]:
 # -- 2.2 ------------------------------------------------------------------------------------------
 
 AT_ONCE = 6
+WRITES = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems")
 
 
 @exercise(
@@ -204,10 +213,14 @@ def only_one(attempt: Attempt, claim: Callable[..., Any]) -> None:
         orders = [f'{{"customer": "c{number}"}}' for number in range(AT_ONCE)]
         alone = claim(dynamodb, table, name, orders[0])
         written = aws.items(table)
-        if written != [{"executionName": name, "order": orders[0]}]:
+        if [(each["executionName"], each.get("order")) for each in written] != [(name, orders[0])]:
             raise attempt.not_yet(
                 "NOT_WRITTEN",
-                did=f"after the first call the table holds {written}"[:120],
+                did=textwrap.shorten(
+                    f"after the first call the table holds {written or 'nothing'}",
+                    100,
+                    placeholder=" …",
+                ),
                 expected=f"one item {name} with the order",
             )
         try:
@@ -231,6 +244,7 @@ def only_one(attempt: Attempt, claim: Callable[..., Any]) -> None:
                 expected="True, then False",
             )
         _race(attempt, aws, claim, table, other, orders)
+        _other_program(attempt, aws, claim, table, f"{name}-again", orders)
         _real_error(attempt, dynamodb, claim)
 
 
@@ -258,6 +272,43 @@ def _race(
             "TWO_WINNERS",
             did=f"{AT_ONCE} callers at the same moment: {won} got True",
             expected="exactly one gets True",
+        )
+
+
+def _other_program(
+    attempt: Attempt,
+    aws: Sandbox,
+    claim: Callable[..., Any],
+    table: str,
+    name: str,
+    orders: list[str],
+) -> None:
+    # Functions run in processes of their own, so a lock in one of them stops nobody in another.
+    dynamodb = aws.client("dynamodb")
+    theirs = {"executionName": {"S": name}, "order": {"S": orders[1]}}
+    overtaken = False
+
+    def overtake(model: Any, **_: Any) -> None:
+        nonlocal overtaken
+        if model.name not in WRITES and not overtaken:
+            write = partial(
+                dynamodb.put_item,
+                TableName=table,
+                Item=theirs,
+                ConditionExpression="attribute_not_exists(executionName)",
+            )
+            overtaken = _refused(write) == "written"
+
+    dynamodb.meta.events.register("after-call.dynamodb", overtake)
+    try:
+        said = claim(dynamodb, table, name, orders[0])
+    finally:
+        dynamodb.meta.events.unregister("after-call.dynamodb", overtake)
+    if overtaken and said:
+        raise attempt.not_yet(
+            "TWO_WINNERS",
+            did="it looked, another program wrote the item, and it still got True",
+            expected="False, because the other program was first",
         )
 
 
@@ -291,8 +342,9 @@ def _real_error(attempt: Attempt, dynamodb: Any, claim: Callable[..., Any]) -> N
         "MILLISECONDS": "give the time in seconds: `time.time()` counts in seconds already",
         "NO_SPAN": "add two hours to the time, and nothing else",
         "IN_THE_PAST": "let it expire after now, not before",
-        "NOT_WHOLE": "give a whole number of seconds",
-        "NOT_AN_EPOCH": "count from the epoch, not from now: TTL compares with the clock",
+        "NOT_WHOLE": "give a whole number of seconds, as DynamoDB's type N",
+        "NOT_AN_EPOCH": "give the seconds since 1970, which have ten digits today: TTL compares them with "
+        "the clock",
         "ITEM_CHANGED": "keep the key `connectionId` and the attribute `executionName` as they were",
     },
     solved="An item whose time is years in the past is ignored by TTL too, in case it is a mistake. "
@@ -316,7 +368,7 @@ def never_empty(attempt: Attempt, remember: Callable[..., Any]) -> None:
             expected="connectionId, executionName and expiresAt",
         )
     stored = item.get("expiresAt", {}).get("N", "")
-    did = f"expiresAt is {stored}, the time was {int(before)}"
+    did = f"expiresAt is {stored or item.get('expiresAt')}, the time was {int(before)}"
     expected = f"{int(before) + 7200}, which is in two hours"
     if not stored.lstrip("-").isdecimal():
         raise attempt.not_yet("NOT_WHOLE", did=did, expected=expected)
@@ -358,6 +410,7 @@ def never_empty(attempt: Attempt, remember: Callable[..., Any]) -> None:
             "compare `expiresAt` with `now`: an expired item is still there",
             ("How long may it take until DynamoDB deletes an expired item?",),
         ),
+        "SCANNED": "go to the item by its key: a scan reads the whole table",
         "STALE": "ask for a consistent read, so that a write of a moment ago is seen",
         "WRONG_TYPE": "return the connection's id as a text, without DynamoDB's `S`",
         "WRONG_CONNECTION": "return the `connectionId` of this execution's item",
@@ -385,7 +438,13 @@ def who_listens(attempt: Attempt, listener: Callable[..., Any]) -> None:
             for name, (item, wanted, code) in cases.items():
                 call = partial(listener, dynamodb, table, name, now)
                 _listened(attempt, call, item, wanted, code)
-    reads = [*calls.of("GetItem"), *calls.of("Query"), *calls.of("Scan")]
+    if calls.of("Scan"):
+        raise attempt.not_yet(
+            "SCANNED",
+            did=f"it scanned: {calls.read} items were read for {len(cases)} questions",
+            expected="each question reads one item at most",
+        )
+    reads = [*calls.of("GetItem"), *calls.of("Query")]
     if any(not read.get("ConsistentRead") for read in reads):
         raise attempt.not_yet(
             "STALE",
@@ -466,6 +525,10 @@ def all_followers(attempt: Attempt, followers: Callable[..., Any]) -> None:
     expected = f"{wanted}"
     if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
         raise attempt.not_yet("NOT_IDS", did=f"it returned {str(found)[:70]}", expected=expected)
+    if not isinstance(empty, list):
+        raise attempt.not_yet(
+            "NOT_IDS", did=f"for an execution without followers: {str(empty)[:50]}", expected="[]"
+        )
     did = f"it returned {found}"[:150]
     if calls.of("Scan"):
         raise attempt.not_yet(
@@ -506,10 +569,10 @@ def all_followers(attempt: Attempt, followers: Callable[..., Any]) -> None:
     ),
     diagnoses={
         "TABLE_MISSING": "make a table under each of the two names that the function gets",
-        "WRONG_KEY": "give each table its own key, and no sort key",
+        "WRONG_KEY": "give each table its own key, a text, and no sort key",
         "NO_TTL": "switch on TTL for both tables",
         "WRONG_TTL_ATTRIBUTE": "let TTL look at `expiresAt`",
-        "NOT_TWICE": "let a second run find the tables instead of failing",
+        "NOT_TWICE": "let a second run find the tables, and their TTL, instead of failing",
         "ITEMS_LOST": "keep what is in the tables when the function runs again",
         "NOT_READY": "wait until both tables can be used",
     },
@@ -536,11 +599,13 @@ def make_tables(attempt: Attempt, create_tables: Callable[..., Any]) -> None:
         for table, key in keys.items():
             aws.put(table, {key: "kept"})
         try:
-            create_tables(dynamodb, *keys)
+            with _ttl_enabled_once(dynamodb):
+                create_tables(dynamodb, *keys)
         except ClientError as error:
             raise attempt.not_yet(
                 "NOT_TWICE",
-                did=f"a second run raised {error.response['Error']['Code']}",
+                did=f"a second run raised {error.response['Error']['Code']}: "
+                f"{error.response['Error']['Message']}"[:100],
                 expected="it finds the tables and changes nothing",
             ) from None
         for table, key in keys.items():
@@ -550,6 +615,25 @@ def make_tables(attempt: Attempt, create_tables: Callable[..., Any]) -> None:
                     did=f"after a second run {table} holds {aws.items(table)}",
                     expected="the item that was put into it",
                 )
+
+
+@contextmanager
+def _ttl_enabled_once(client: Any) -> Iterator[None]:
+    """Refuse to enable TTL again, as AWS does; moto takes it."""
+
+    def refuse(params: dict[str, Any], **_: Any) -> tuple[AWSResponse, dict[str, Any]] | None:
+        table = json.loads(params["body"])["TableName"]
+        now = client.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+        if now["TimeToLiveStatus"] != "ENABLED":
+            return None
+        error = {"Code": "ValidationException", "Message": "TimeToLive is already enabled"}
+        return AWSResponse("", 400, HTTPHeaders(), None), {"Error": error, "ResponseMetadata": {}}
+
+    client.meta.events.register("before-call.dynamodb.UpdateTimeToLive", refuse)
+    try:
+        yield
+    finally:
+        client.meta.events.unregister("before-call.dynamodb.UpdateTimeToLive", refuse)
 
 
 def _as_it_should_be(attempt: Attempt, dynamodb: Any, table: str, key: str) -> None:
