@@ -82,7 +82,7 @@ def went_to_nobody(attempt: Attempt, definition: Any) -> None:
         if not shop.told(stays):
             raise attempt.not_yet(
                 "NOT_DELIVERED",
-                did=f"a client listens all the time and gets nothing; states: {', '.join(ran.states)}",
+                did=f"a listening client gets nothing; states: {', '.join(ran.states)}",
                 expected="it gets the result",
             )
         if "result" not in shop.item(name):
@@ -800,7 +800,10 @@ def _nobody_heard(attempt: Attempt, history: list[Any]) -> None:
         event["taskFailedEventDetails"] for event in history if "taskFailedEventDetails" in event
     ]
     if failures:
-        said = f"{failures[0].get('error')}: {failures[0].get('cause', '')}"
+        said = failures[0].get("cause", "")
+        with contextlib.suppress(ValueError, AttributeError):
+            said = json.loads(said).get("message", said)
+        said = f"{failures[0].get('error')}: {said}"
         raise attempt.not_yet(
             "NOT_SENT",
             did=brief(f"no message came: {said}"),
@@ -829,6 +832,7 @@ def _nobody_heard(attempt: Attempt, history: list[Any]) -> None:
     ),
     diagnoses={
         "NOT_SET": "set `cancelled` to a BOOL in the item of the connection's execution",
+        "SAYS_TOO_LATE": "print the exception that you catch: is it the one of the condition?",
         "NOT_TOLD": "tell the client what became of it, through `@connections`",
         "TOO_LATE_SET": Diagnosis(
             "let the condition of the update ask for the result",
@@ -862,13 +866,20 @@ def _told_wrong(frames: list[Any]) -> str:
 def _cancelled_is(item: Mapping[str, Any]) -> str:
     if "cancelled" not in item:
         return "cancelled is not there"
-    return f"cancelled is {type(item['cancelled']).__name__} {item['cancelled']!r}"
+    kind = "the text " if isinstance(item["cancelled"], str) else ""
+    return f"cancelled is {kind}{item['cancelled']!r}"
 
 
 def _in_time(attempt: Attempt, shop: Shop) -> None:
     name = shop.execution(progress="{}")
     frames = _frames(shop, shop.client(name), "cancel")
     item = shop.item(name)
+    if "cancelled" not in item and TOO_LATE in frames:
+        raise attempt.not_yet(
+            "SAYS_TOO_LATE",
+            did="the item has no result yet, and the client received cancel too late",
+            expected="cancelled is set, and the client receives cancel accepted",
+        )
     if item.get("cancelled") is not True:
         raise attempt.not_yet(
             "NOT_SET",
