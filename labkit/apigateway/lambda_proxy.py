@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 from labkit.apigateway.events import Event
 from labkit.apigateway.integrations import FunctionFailed, NotEmulated, ProxyAnswer, function_of
 from labkit.apigateway.limits import Limits
 from labkit.apigateway.model import Integration, Invoke, Route, Stage
 from labkit.trace import Trace
-
-Start = Callable[[Coroutine[Any, Any, ProxyAnswer]], asyncio.Task[ProxyAnswer]]
 
 
 class LambdaProxy:
@@ -22,13 +18,11 @@ class LambdaProxy:
     Args:
         invoke: runs a function.
         limits: how long an integration may take.
-        start: starts a task that somebody else keeps and ends.
     """
 
-    def __init__(self, invoke: Invoke, limits: Limits, start: Start) -> None:
+    def __init__(self, invoke: Invoke, limits: Limits) -> None:
         self._invoke = invoke
         self._limits = limits
-        self._start = start
 
     def target(self, stage: Stage, route: Route) -> tuple[str, float]:
         """The function behind a route, and how many seconds it may take.
@@ -76,19 +70,10 @@ class LambdaProxy:
             OutOfForm: the function's answer is malformed.
         """
         function, seconds = self.target(stage, route)
-        running = self._start(self.run(stage, function, event, trace))
-        running.add_done_callback(_take_note)
-        done, _ = await asyncio.wait({running}, timeout=seconds)
-        if not done:
-            raise TimeoutError
-        return running.result()
+        # What is given up here is the wait: whoever invokes a function lets it go on.
+        async with asyncio.timeout(seconds):
+            return await self.run(stage, function, event, trace)
 
     def _seconds(self, integration: Integration) -> float:
         limit = self._limits.integration
         return min(integration.timeout_ms / 1000, limit) if integration.timeout_ms > 0 else limit
-
-
-def _take_note(task: asyncio.Task[ProxyAnswer]) -> None:
-    """See how a task ended, so that asyncio does not complain that nobody did."""
-    if not task.cancelled():
-        task.exception()

@@ -124,6 +124,9 @@ class Invoke(TypingProtocol):
     ) -> Invocation:
         """Run a function and wait for its answer.
 
+        Cancelling the call does not end the function: on AWS, too, it runs on when the caller has
+        gone.
+
         Args:
             function: name, partial ARN or ARN, with or without a qualifier.
             payload: the event, as JSON.

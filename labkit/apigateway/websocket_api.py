@@ -107,7 +107,7 @@ class WebSocketApis:
         self._clock = clock
         self._stage = stage
         self._limits = limits
-        self._proxy = LambdaProxy(invoke, limits, self._start)
+        self._proxy = LambdaProxy(invoke, limits)
         self._allow_origin = allow_origin
         self._epoch = time.time() - time.monotonic()
         self._connections: dict[str, Connection] = {}

@@ -106,10 +106,11 @@ class LogWriter:
         await self._flush(0)
 
     async def _flush(self, pause: float) -> None:
-        if pause:
-            await asyncio.sleep(pause)
         loop = asyncio.get_running_loop()
         while self._pending:
+            # Also between batches: each one costs a change of threads, however small it is.
+            if pause:
+                await asyncio.sleep(pause)
             batch, self._pending = self._pending, {}
             await loop.run_in_executor(None, self._write_batch, batch)
 

@@ -91,6 +91,7 @@ class Functions:
         self.events: list[dict[str, Any]] = []
         self.traces: list[Trace | None] = []
         self.invoked = asyncio.Condition()
+        self.running: set[asyncio.Future[Any]] = set()
 
     def __setitem__(self, name: str, handler: Handler) -> None:
         self.handlers[name] = handler
@@ -114,8 +115,11 @@ class Functions:
         handler = self.handlers.get(name)
         if handler is None:
             return Invocation(200, json.dumps(OK).encode())
+        running = asyncio.ensure_future(handler(event))
+        self.running.add(running)
+        running.add_done_callback(self.running.discard)
         try:
-            answer = await handler(event)
+            answer = await asyncio.shield(running)  # a function goes on when its caller has gone
         except RuntimeError as error:
             failure = {"errorMessage": str(error), "errorType": "RuntimeError"}
             return Invocation(200, json.dumps(failure).encode(), function_error="Unhandled")
