@@ -123,7 +123,7 @@ def judge(exercise: Exercise, *answer: Any, seed: int | None = None) -> NotYet |
                 raise
         return attempt.not_yet(
             "YOUR_CODE_RAISED",
-            did=f"{type(error).__name__}: {error}",
+            did=textwrap.shorten(f"{type(error).__name__}: {error}", 160, placeholder=" …"),
             expected="no error",
             frames=(*frames, f"{type(error).__name__}: {error}", ""),
         )

@@ -48,7 +48,14 @@ def take(exercise: Exercise, journal: Journal) -> str:
     solved = "; you have solved it" if standing.solved else ""
     lines = [
         f"Exercise {number} {exercise.title}: hint {level} of {HINTS}{solved}",
-        textwrap.fill(text, 88, initial_indent="  ", subsequent_indent="  "),
+        textwrap.fill(
+            text,
+            88,
+            initial_indent="  ",
+            subsequent_indent="  ",
+            break_long_words=False,  # an ARN that is copied must be whole
+            break_on_hyphens=False,
+        ),
     ]
     if not following:
         lines.append(f'You have read all its hints. reveal("{number}") shows the solution.')

@@ -45,7 +45,7 @@ def as_text(lessons: Iterable[Lesson], standings: Standings) -> str:
             lines.append(row.rstrip())
         lines += [
             f"  {question.number:5} {answered(_of(question, standings))}"
-            for question in lesson.questions
+            for question in _tried(lesson, standings)
         ]
     return "\n".join([*lines, *_ending(lessons, standings)])
 
@@ -80,9 +80,18 @@ def _rows(lesson: Lesson, standings: Standings) -> Iterator[str]:
     for exercise in lesson.exercises:
         standing = _of(exercise, standings)
         yield _row(exercise.number, exercise.title, state(standing), _help(standing))
-    for question in lesson.questions:
+    for question in _tried(lesson, standings):
         yield _row(question.number, "question", answered(_of(question, standings)), "")
     yield "</tbody>"
+
+
+def _tried(lesson: Lesson, standings: Standings) -> list[Question]:
+    """The questions that were answered; how many are open says the lesson's own line."""
+    return [
+        question
+        for question in lesson.questions
+        if _of(question, standings).solved or _of(question, standings).failed
+    ]
 
 
 def _row(*cells: str) -> str:
@@ -135,7 +144,7 @@ def _ending(lessons: Sequence[Lesson], standings: Standings) -> list[str]:
     lines = [f"{_done(exercises, 'exercise', standings)}."]
     for exercise in exercises:
         if not _of(exercise, standings).solved:
-            lines.append(f"Go on with {exercise.number} {exercise.title}.")
+            lines.append(f"Go on with {exercise.number}: {exercise.title}")
             break
     return lines
 

@@ -229,3 +229,14 @@ def test_a_box_that_is_malformed_is_refused_with_all_its_faults() -> None:
 def test_an_unknown_diagnosis_is_the_courses_fault() -> None:
     with pytest.raises(CourseError, match="no diagnosis 'NINE'"):
         doubles.diagnosis("NINE")
+
+
+def test_an_error_of_several_lines_is_told_in_one() -> None:
+    space: dict[str, object] = {}
+    source = "def double(x):\n    raise ValueError('first\\nsecond ' + 'long ' * 99)\n"
+    exec(compile(source, "<ipython-input-1>", "exec"), space)
+    verdict = judge(doubles, space["double"])
+    assert verdict is not None
+    assert verdict.did.startswith("ValueError: first second long")
+    assert verdict.did.endswith("…")
+    assert len(verdict.did) <= 160

@@ -1,5 +1,6 @@
 """Hints: three levels, chosen by the last diagnosis, none of them given twice."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,10 @@ def test_a_check_writes_down_what_it_found_and_tells_the_next_hint(journal: Jour
     note(double, None, ["return 2 * x"], journal)
     standing = journal.standing("1.1")
     assert (standing.failed, standing.answer, bool(standing.solved)) == (3, "return 2 * x", True)
+
+
+def test_a_long_piece_of_code_stays_whole(journal: Journal) -> None:
+    """A student copies an ARN out of a hint."""
+    arn = "arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{function}/invocations-and-more"
+    long = dataclasses.replace(double, hints=(f"Which one is it? Perhaps {arn}", "It is.", "x"))
+    assert hint(journal, long)[-1] == f"  {arn}"
