@@ -75,7 +75,7 @@ QUESTIONS = (
         },
         right="c",
         reasons={
-            "a": "A stage serves a deployment: a picture of the API at one moment.",
+            "a": "That is what AutoDeploy is for, and this stage has none.",
             "b": "A new connection to the same stage meets the same deployment.",
         },
         why="So you can change an API in peace and publish all changes together.",

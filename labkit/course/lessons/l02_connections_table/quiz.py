@@ -21,7 +21,8 @@ QUESTIONS = (
     ),
     choice(
         "q2.2",
-        "Warm-up, from lesson 01: a message came back with close code 1009. What was wrong?",
+        "Warm-up, from lesson 01: a client sends a message, and the connection is closed with code "
+        "1009. What was wrong with the message?",
         {"a": "It was no text.", "b": "It was too big.", "c": "No route matched."},
         right="b",
         reasons={
