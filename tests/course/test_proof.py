@@ -277,6 +277,35 @@ def test_the_command_says_how_each_exercise_stands(draft: Draft) -> None:
     assert "mutants" not in told
 
 
+def test_an_exercise_that_leans_on_another_is_not_proven(draft: Draft) -> None:
+    draft.edit(
+        "exercises.md",
+        "```python\n%%handler counter",
+        "```python\ncount([], {}) + 1\n```\n\n```python\n%%handler counter",
+    )
+    said: list[str] = []
+    assert command.run([draft.lesson], ["1.1"], say=said.append) == 1
+    assert "a cell fails when 1.1 is left out: TypeError" in "\n".join(said)
+
+
+def test_the_command_never_works_in_a_students_cloud(
+    draft: Draft, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It removes what answers make; `labkit serve` may hold what a student made."""
+    monkeypatch.setenv("LABKIT_ENDPOINT", "http://127.0.0.1:9")
+    seen: list[str | None] = []
+    honest = draft.exercise("1.3").check
+
+    def noting(attempt: Attempt, definition: str) -> None:
+        seen.append(os.environ.get("LABKIT_ENDPOINT"))
+        honest(attempt, definition)
+
+    draft.replace("1.3", check=noting)
+    assert command.run([draft.lesson], ["1.3"], say=lambda line: None) == 0
+    assert set(seen) == {None}
+    assert os.environ["LABKIT_ENDPOINT"] == "http://127.0.0.1:9"
+
+
 def test_the_command_knows_lessons_and_exercises_only(draft: Draft) -> None:
     said: list[str] = []
     assert command.run([draft.lesson], ["01"], say=said.append) == 0

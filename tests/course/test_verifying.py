@@ -1,12 +1,17 @@
 """``labkit verify``: every step is run, and one page tells what does not hold."""
 
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from labkit.cli import VERBS
 from labkit.course import verifying
-from labkit.course.verifying import STEPS, Outcome, Step, line, main, verify
+from labkit.course.verifying import NBVAL, STEPS, Outcome, Step, line, main, verify
+
+ROOT = Path(__file__).parent.parent.parent
 
 STEP = Step("Tea is hot", ("labkit", "tea"))
 
@@ -60,3 +65,27 @@ def test_quick_leaves_out_what_takes_long(
     monkeypatch.setattr(verifying, "STEPS", (Step("Python runs", ("platform",)), slow))
     assert main(["--quick"]) == 0
     assert "It takes long" not in capsys.readouterr().out
+
+
+def test_a_full_run_does_nothing_twice(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = Step("It is short", ("no_such_module_of_ours",), quick=True)
+    monkeypatch.setattr(verifying, "STEPS", (Step("Python runs", ("platform",)), short))
+    assert main([]) == 0
+    assert "It is short" not in capsys.readouterr().out
+
+
+def test_notebooks_run_where_the_plugins_of_the_projects_tests_are_missing() -> None:
+    """`python lab.py` installs none of these, and the project's settings for pytest need them."""
+    missing = ("xdist", "timeout", "hypothesispytest", "anyio")
+    without = [word for name in missing for word in ("-p", f"no:{name}")]
+    run = subprocess.run(
+        [sys.executable, "-m", *NBVAL, *without, "--nbval", "tests/notebooks/wrong_output.ipynb"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert "1 failed, 1 passed" in run.stdout, run.stdout + run.stderr

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from labkit.course import catalogue
 from labkit.course.catalogue import Lesson
 from labkit.course.exercise import CourseError
-from labkit.course.proof import survivor
+from labkit.course.proof import left_out, survivor
 from labkit.course.proof.desk import Desk
 from labkit.course.proof.prover import PROMPT, Proof, Prover, table
 from labkit.course.proof.trial import Fate
 from labkit.course.source import answers, exercise_sources
-from labkit.lab import Lab, running
+from labkit.lab import ENDPOINT_VARIABLE, Lab, running
 
 KILLED = 0.9
 """The part of the mutants that must be rejected."""
@@ -53,7 +55,7 @@ def run(
     mutants: bool = False,
     say: Callable[[str], None] = print,
 ) -> int:
-    """Prove exercises, and say how each stands.
+    """Prove exercises, leave each out once, and say how each stands.
 
     Args:
         lessons: all lessons.
@@ -69,9 +71,10 @@ def run(
     """
     done: list[Proof] = []
     chosen = _chosen(lessons, wanted)
-    with running() as lab:
+    with _own_lab() as lab:
         for lesson, numbers in chosen:
             for proof in proofs(lesson, numbers, lab, mutants=mutants):
+                proof.failures += left_out.complaints(lesson, proof.exercise.number, lab)
                 done.append(proof)
                 say(line(proof))
                 for failure in proof.failures:
@@ -106,7 +109,7 @@ def proofs(
                 prover.try_answers()
                 if mutants:
                     prover.try_mutants(listed)
-                yield prover.proof
+            yield prover.proof
         except CourseError as error:
             yield Proof(exercises[number], failures=[str(error)])
 
@@ -156,3 +159,15 @@ def _chosen(lessons: Sequence[Lesson], wanted: Sequence[str]) -> list[tuple[Less
         names = ", ".join(lesson.name for lesson in lessons) or "none"
         raise CourseError(f"There is no {min(unknown)} to prove. Lessons: {names}.")
     return chosen
+
+
+@contextmanager
+def _own_lab() -> Iterator[Lab]:
+    """A cloud of its own: what answers make is removed, and a student's own must stay."""
+    attached = os.environ.pop(ENDPOINT_VARIABLE, None)
+    try:
+        with running() as lab:
+            yield lab
+    finally:
+        if attached is not None:
+            os.environ[ENDPOINT_VARIABLE] = attached
