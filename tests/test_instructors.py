@@ -2,11 +2,15 @@
 
 import importlib
 import re
+import shlex
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from labkit.course import catalogue
 from labkit.course.proof import command
@@ -73,7 +77,25 @@ def test_the_table_of_lessons_names_each_of_them_with_its_minutes() -> None:
         assert abs(int(row) - int(read[1]) - exercises) <= 10, (each.name, row, read[1], exercises)
 
 
-def test_the_workflow_runs_the_options_that_the_plugin_knows() -> None:
-    workflow = (DOCS / "class-repository" / "check-exercises.yml").read_text("utf-8")
-    assert "--nbval-lax work/*.ipynb" in workflow
-    assert "-p labkit.pytest_plugin" in workflow
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(("folder", "status"), [("solutions", 0), ("exercises", 1)])
+def test_the_workflow_checks_what_was_handed_in(tmp_path: Path, folder: str, status: int) -> None:
+    """Its last command, as it stands there, in a class's repository."""
+    workflow = yaml.safe_load(
+        (DOCS / "class-repository" / "check-exercises.yml").read_text("utf-8")
+    )
+    script = workflow["jobs"]["check"]["steps"][-1]["run"]
+    assert script.startswith("lab/.venv/bin/python -m pytest")
+    (tmp_path / "work").mkdir()
+    shutil.copy(DOCS.parent / folder / "01_websocket_api.ipynb", tmp_path / "work")
+    run = subprocess.run(
+        ["bash", "-e", "-c", script.replace("lab/.venv/bin/python", shlex.quote(sys.executable))],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert run.returncode == status, run.stdout + run.stderr
+    number = len(catalogue.lesson(1).exercises)
+    assert (f"{number} failed" in run.stdout) == bool(status), run.stdout
