@@ -56,6 +56,7 @@ def main(arguments: Sequence[str]) -> int:
     chosen = [one for one in MEASUREMENTS if not options.only or one.name in options.only]
     _forget_the_callers_cloud()
     allow_open_files(OPEN_FILES)
+    facts = machine()
     began = time.perf_counter()
 
     def tell(line: str) -> None:
@@ -63,7 +64,6 @@ def main(arguments: Sequence[str]) -> int:
 
     with interruptible():
         results = measure(chosen, PEERS, options.runs, tell)
-    facts = machine()
     if options.json:
         print(json.dumps(report.to_json(results, facts, options.runs)))
     else:

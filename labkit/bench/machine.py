@@ -10,12 +10,16 @@ from typing import Any
 
 
 def machine() -> dict[str, Any]:
-    """What the figures depend on: cores, system, Python, and the packages that do the work."""
+    """What the figures depend on: the machine, how busy it is now, Python, and the packages that work.
+
+    ``load`` is the average number of processes that wanted a core during the last minute.
+    """
     return {
         "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        **{name: version(name) for name in ("aiohttp", "boto3", "moto")},
+        **{name: version(name) for name in ("aiohttp", "websockets", "boto3", "moto")},
     }
 
 

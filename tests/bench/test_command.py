@@ -5,7 +5,11 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -16,6 +20,7 @@ from labkit.bench.invocation import Invocation
 from labkit.bench.load import Load
 from labkit.bench.measurement import LAB, Measurement, measure
 from labkit.bench.pattern import Pattern
+from labkit.bench.peer import Peer, System
 from labkit.bench.rest import Rest
 from labkit.bench.start import FirstEcho, FirstResult, Start
 
@@ -28,13 +33,32 @@ SMALL: tuple[Measurement, ...] = (
     Pattern(orders=2, warm_up=1),
     Load(3, messages=2),
     Idle(20, watched=0.2),
-    Rest(watched=0.2),
+    Rest(20, watched=0.2),
 )
 
 
+@dataclass(frozen=True)
+class Running:
+    """A peer whose server runs already, so that not each test waits for a start."""
+
+    name: str
+    system: System
+
+    def serve(self) -> AbstractContextManager[System]:
+        return nullcontext(self.system)
+
+
+@pytest.fixture(scope="module")
+def peers() -> Iterator[list[Peer]]:
+    with ExitStack() as servers:
+        yield [Running(peer.name, servers.enter_context(peer.serve())) for peer in PEERS]
+
+
 @pytest.mark.parametrize("measurement", SMALL, ids=lambda one: str(one.name))
-def test_each_measurement_gives_all_its_figures(measurement: Measurement) -> None:
-    results = measure([measurement], PEERS, 1)
+def test_each_measurement_gives_all_its_figures(
+    measurement: Measurement, peers: list[Peer]
+) -> None:
+    results = measure([measurement], peers, 1)
     assert not results.failures
     measured = {row.quantity.key for row in results.rows}
     if sys.platform == "linux":
@@ -48,7 +72,8 @@ def test_every_kind_of_measurement_is_tried_here() -> None:
 
 
 def test_the_command_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--only", "start", "--runs", "1", "--json"]) == 0
+    with mock.patch.dict(os.environ):  # the command forgets profiles and endpoints
+        assert main(["--only", "start", "--runs", "1", "--json"]) == 0
     told = capsys.readouterr()
     assert [row["key"] for row in json.loads(told.out)["rows"]] == ["imports", "start"]
     assert "start: run 1 of 1, labkit" in told.err
