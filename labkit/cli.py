@@ -24,7 +24,7 @@ VERBS = {
     ),
     "demo": ("labkit.demo", "run the whole pattern once and show what happens"),
     "serve": ("labkit.serve", "run the local cloud in a process of its own"),
-    "bench": ("labkit.bench", "measure the local cloud beside a bare server"),
+    "bench": ("labkit.bench", "measure the local cloud beside bare servers"),
     "build": ("labkit.course.build", "build the notebooks of the lessons' sources"),
     "prove": ("labkit.course.proof.command", "try known answers on the checks of exercises"),
     "verify": ("labkit.course.verifying", "say whether the whole course is as it must be"),
