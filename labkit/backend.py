@@ -752,7 +752,7 @@ def _route(route: Any) -> model.Route:
     return model.Route(
         id=route.route_id,
         key=route.route_key,
-        integration_id=(route.target or "").removeprefix("integrations/"),
+        integration_id=(route.target or "").partition("integrations/")[2],
         response_keys=frozenset(response.route_response_key for response in responses),
         authorization_type=route.authorization_type or "NONE",
         authorizer_id=route.authorizer_id or "",
@@ -1648,6 +1648,35 @@ def _add_statement(original: Any) -> Any:
     return add_statement
 
 
+def _conflict(message: str) -> Exception:
+    from moto.apigatewayv2.exceptions import APIGatewayV2Error
+
+    error: Exception = APIGatewayV2Error("ConflictException", message)
+    vars(error)["code"] = 409
+    return error
+
+
+def _create_stage(original: Any) -> Any:
+    @functools.wraps(original)
+    def create_stage(self: Any, config: dict[str, Any]) -> Any:
+        if config.get("stageName") in self.stages:
+            raise _conflict("Stage already exists")
+        return original(self, config)
+
+    return create_stage
+
+
+def _create_route(original: Any) -> Any:
+    @functools.wraps(original)
+    def create_route(self: Any, *args: Any, **kw: Any) -> Any:
+        key = inspect.signature(original).bind(self, *args, **kw).arguments["route_key"]
+        if any(route.route_key == key for route in self.routes.values()):
+            raise _conflict(f"Route with key {key} already exists for this API")
+        return original(self, *args, **kw)
+
+    return create_route
+
+
 def _receive_message(original: Any) -> Any:
     @functools.wraps(original)
     def receive_message(
@@ -1726,6 +1755,18 @@ REPLACEMENTS: tuple[Replacement, ...] = (
     ),
     Replacement(
         "moto.apigatewayv2.models", "Stage.to_json", _stage_json, "moto keeps no DeploymentId"
+    ),
+    Replacement(
+        "moto.apigatewayv2.models",
+        "Api.create_stage",
+        _create_stage,
+        "moto puts a new stage in the place of one of the same name; AWS answers ConflictException",
+    ),
+    Replacement(
+        "moto.apigatewayv2.models",
+        "Api.create_route",
+        _create_route,
+        "moto takes a route key twice; AWS answers ConflictException",
     ),
     Replacement(
         "moto.apigatewayv2.responses",

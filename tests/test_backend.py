@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import re
 import sys
 import threading
 import time
@@ -248,6 +249,30 @@ def test_api_is_read_with_its_routes_and_integrations(backend, api):
     assert (integration.type, integration.uri) == ("AWS_PROXY", "arn:uri")
     assert integration.timeout_ms == 29_000
     assert [one.id for one in backend.apis()] == [api]
+
+
+def test_a_route_key_and_a_stage_are_taken_once(client, api):
+    v2 = client("apigatewayv2")
+    for again, said in (
+        (
+            lambda: v2.create_route(ApiId=api, RouteKey="$default"),
+            "Route with key $default already exists for this API",
+        ),
+        (lambda: v2.create_stage(ApiId=api, StageName="prod"), "Stage already exists"),
+    ):
+        with pytest.raises(v2.exceptions.ConflictException, match=re.escape(said)):
+            again()
+    assert len(v2.get_routes(ApiId=api)["Items"]) == 1
+    assert v2.get_stage(ApiId=api, StageName="prod")["StageVariables"] == {"color": "blue"}
+
+
+def test_an_id_alone_is_no_target_of_a_route(backend, client, api):
+    v2 = client("apigatewayv2")
+    integration = v2.get_integrations(ApiId=api)["Items"][0]["IntegrationId"]
+    v2.create_route(ApiId=api, RouteKey="order", Target=integration)
+    read = backend.api(api)
+    assert read is not None
+    assert read.integration_of(read.routes["order"]) is None
 
 
 def test_unknown_api_is_none_and_has_no_stages(backend):
