@@ -523,6 +523,8 @@ def _heard(
         "NOT_TWO": "return the API's id and the URL, in this order",
         "WRONG_URL": "return the URL that clients connect to: the API's endpoint, a slash, the stage",
         "NOT_DEPLOYED": "publish the API on the stage `prod`",
+        "NO_FUNCTION": "let each route's Target be `integrations/` and the integration's id, and the "
+        "integration's URI end in the function's ARN and `/invocations`",
         "WRONG_SELECTION": "let messages find their route by the member `action`",
         "ONE_FUNCTION_FOR_ALL": "give each route an integration with its own function",
         "ROUTE_MISSING": "make a route for each entry of `routes`, `$connect` too",
@@ -568,8 +570,9 @@ def _serves(attempt: Attempt, aws: Sandbox, url: str, keys: list[str]) -> None:
         client = aws.connect(url)
     except Refused as refused:
         raise attempt.not_yet(
-            "NOT_DEPLOYED",
-            did=f"a client that connects to {url} is refused with {refused.status}",
+            "NO_FUNCTION" if refused.status >= 500 else "NOT_DEPLOYED",
+            did=f"a client that connects to the URL is refused with {refused.status}"
+            + (": $connect leads to no function" if refused.status >= 500 else ""),
             expected="it connects",
         ) from None
     if not aws.invocations("on-connect"):
