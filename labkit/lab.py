@@ -17,12 +17,15 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from labkit.errors import EnvironmentProblem, LabError
 from labkit.eventlog import EventLog
 from labkit.faults import Faults
 from labkit.runtime import redirect
+
+if TYPE_CHECKING:
+    from labkit.views.show import Show
 
 ENDPOINT_VARIABLE = "LABKIT_ENDPOINT"
 DEFAULT_REGION = "us-east-1"
@@ -58,6 +61,7 @@ class Lab:
         self.endpoint = engine.endpoint
         self.log = engine.log
         self.faults = engine.faults
+        self._show: Show | None = None
         self._environment = _changed_environment(self.endpoint)
         redirect.install(self.endpoint)
 
@@ -110,9 +114,20 @@ class Lab:
             if Lab._running is not self:
                 return
             Lab._running = None
+            if self._show is not None:
+                self._show.close()
             redirect.uninstall()
             _restore_environment(self._environment)
             self._engine.close()
+
+    @property
+    def show(self) -> Show:
+        """The views of what happens (:mod:`labkit.views.show`)."""
+        if self._show is None:
+            from labkit.views.show import Show
+
+            self._show = Show(self.log, self.faults)
+        return self._show
 
     @property
     def is_running(self) -> bool:

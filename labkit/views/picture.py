@@ -2,44 +2,66 @@
 
 It stands in the output as an ``<img>`` with its data and its words inside.  In that form it survives
 saving, an untrusted reopening, HTML export and a viewer without a network; inline SVG and
-``image/svg+xml`` each fail in one of them.  Beside it stands its twin: the same in plain text, for
-readers without pictures and for comparing outputs.
+``image/svg+xml`` each fail in one of them.  While it changes it is inline SVG: an image whose data is
+replaced ten times a second flickers.
+
+In a dark theme its lightness is turned round and its hues stay, by a style that only a trusted notebook
+applies; an untrusted one shows it as it is, dark on white.
 """
 
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+
+from labkit.views.view import View
+
+DARK = """<style>
+body[data-jp-theme-light="false"] .labkit-picture, body.vscode-dark .labkit-picture {
+  filter: invert(1) hue-rotate(180deg) }
+</style>"""
+"""JupyterLab and its HTML export name their theme's lightness on the page's body, and so does VS Code."""
+
+_FITS = "max-width: 100%; height: auto"
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+@dataclass(frozen=True, slots=True, repr=False)
+class Picture(View):
     """A drawing with its words.
 
     Attributes:
         svg: the drawing, an SVG document.
         alt: one sentence for who cannot see it.
-        text: the twin: what it shows, without what differs from run to run.
+        twin: what it shows in plain text, without what differs from run to run.
     """
 
     svg: str
     alt: str
-    text: str
+    twin: str
+
+    @property
+    def text(self) -> str:
+        """The twin."""
+        return self.twin
 
     @property
     def html(self) -> str:
         """The picture as HTML that needs nothing else."""
         data = base64.b64encode(self.svg.encode()).decode()
         return (
-            f'<img alt="{escape(self.alt)}" src="data:image/svg+xml;base64,{data}" '
-            'style="max-width: 100%; height: auto">'
+            f'{DARK}<img class="labkit-picture" alt="{escape(self.alt)}" {self._size()}'
+            f'src="data:image/svg+xml;base64,{data}" style="{_FITS}">'
         )
 
-    def __str__(self) -> str:
-        return self.text
+    @property
+    def moving(self) -> str:
+        """The drawing itself, which the browser replaces without a gap."""
+        opening = f'<svg class="labkit-picture" role="img" aria-label="{escape(self.alt)}" style="{_FITS}"'
+        return DARK + self.svg.replace("<svg", opening, 1)
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        """What IPython shows when the picture is the last line of a cell."""
-        return {"text/plain": self.text, "text/html": self.html}
+    def _size(self) -> str:
+        """Width and height as attributes, so that nothing jumps when the image has been read."""
+        size = re.match(r'<svg [^>]*?width="([\d.]+)" height="([\d.]+)"', self.svg)
+        return f'width="{size[1]}" height="{size[2]}" ' if size else ""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 
 from labkit.eventlog import Event
 from labkit.steps import (
@@ -24,11 +23,9 @@ from labkit.steps import (
     steps,
 )
 from labkit.timeline import outline
+from labkit.views import svg
 from labkit.views.picture import Picture
-
-FONT = 12
-LETTER = 7.8
-"""Width of a letter, in pixels: more than in any of the usual fonts, so that no text is cut off."""
+from labkit.views.svg import BLUE, FAINT, INK, PAPER, PURPLE, RED, width
 
 ROW = 24
 HEAD = 44
@@ -39,9 +36,7 @@ TIMES = 74
 GAP = 96
 """Least distance of two lines."""
 
-INK, FAINT, PAPER = "#1b1f24", "#595f69", "#ffffff"
-COLOURS = {Kind.MESSAGE: "#0b4a8f", Kind.STATE: "#5a2d82"}
-FAILED = "#9b1c1c"
+COLOURS = {Kind.MESSAGE: BLUE, Kind.STATE: PURPLE}
 LEGEND = "solid: call · dashed: answer · thick: message over the WebSocket · box: state · ✗: error"
 _ORDER = (CLIENT, HTTP_API, WEBSOCKET_API, NOTEBOOK, LAMBDA, STEP_FUNCTIONS, DYNAMODB)
 """From left to right, as a message goes; whoever else takes part stands to their right."""
@@ -151,30 +146,22 @@ def layout(story: Sequence[Step]) -> Diagram:
     )
 
 
-def width(text: str) -> float:
-    """How wide a text is at most, in pixels."""
-    return LETTER * len(text)
-
-
 def draw(diagram: Diagram) -> str:
     """The diagram as an SVG document; the same text for the same diagram."""
-    wide, high = f"{diagram.width:g}", f"{diagram.height:g}"
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" '
-        f'viewBox="0 0 {wide} {high}" font-family="system-ui, sans-serif" font-size="{FONT}">',
-        f'<rect width="{wide}" height="{high}" rx="6" fill="{PAPER}"/>',
-    ]
+    parts = []
     end = diagram.height - ROW
     for who, x in diagram.lines.items():
-        parts.append(_line(x, HEAD - 8, x, end, FAINT, 'stroke-width="1" stroke-dasharray="2 3"'))
-        parts.append(_text(x, HEAD - 18, who, INK, 'text-anchor="middle" font-weight="bold"'))
+        parts.append(
+            svg.line(x, HEAD - 8, x, end, FAINT, 'stroke-width="1" stroke-dasharray="2 3"')
+        )
+        parts.append(svg.text(x, HEAD - 18, who, INK, 'text-anchor="middle" font-weight="bold"'))
     begun = diagram.rows[0].step.time if diagram.rows else 0.0
     for row in diagram.rows:
         after = f"{(row.step.time - begun) * 1000:.1f} ms"
-        parts.append(_text(MARGIN + TIMES - 14, row.y, after, FAINT, 'text-anchor="end"'))
+        parts.append(svg.text(MARGIN + TIMES - 14, row.y, after, FAINT, 'text-anchor="end"'))
         parts += _row(row)
-    parts.append(_text(MARGIN, diagram.height - 8, LEGEND, FAINT))
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    parts.append(svg.text(MARGIN, diagram.height - 8, LEGEND, FAINT))
+    return svg.document(diagram.width, diagram.height, parts)
 
 
 def _label(step: Step) -> str:
@@ -183,34 +170,22 @@ def _label(step: Step) -> str:
 
 def _row(row: Row) -> list[str]:
     step = row.step
-    colour = FAILED if step.failed else COLOURS.get(step.kind, INK)
+    colour = RED if step.failed else COLOURS.get(step.kind, INK)
     # A label hides the lines that it crosses, and no other label: each has a row of its own.
-    paper = (
-        f'<rect x="{row.text_x - 2:g}" y="{row.y - 15:g}" width="{row.text_width + 4:g}" '
-        f'height="15" fill="{PAPER}"'
-    )
+    frame = f'stroke="{colour}" rx="3"' if step.kind is Kind.STATE else ""
+    behind = svg.rect(row.text_x - 2, row.y - 15, row.text_width + 4, 15, fill=PAPER, style=frame)
     if row.start == row.end:
-        frame = f' stroke="{colour}" rx="3"' if step.kind is Kind.STATE else ""
-        dot = f'<circle cx="{row.start:g}" cy="{row.y - 7:g}" r="3.5" fill="{colour}"/>'
-        return [f"{paper}{frame}/>", dot, _text(row.text_x, row.y - 3, row.label, colour)]
+        dot = svg.circle(row.start, row.y - 7, 3.5, fill=colour)
+        return [behind, dot, svg.text(row.text_x, row.y - 3, row.label, colour)]
     style = {
         Kind.ANSWER: 'stroke-width="1.2" stroke-dasharray="5 3"',
         Kind.MESSAGE: 'stroke-width="2.6"',
     }.get(step.kind, 'stroke-width="1.2"')
     tip = row.end - 7 if row.end > row.start else row.end + 7
-    head = f"{row.end:g},{row.y:g} {tip:g},{row.y - 4:g} {tip:g},{row.y + 4:g}"
+    head = [(row.end, row.y), (tip, row.y - 4), (tip, row.y + 4)]
     return [
-        f"{paper}/>",
-        _line(row.start, row.y, row.end, row.y, colour, style),
-        f'<polygon points="{head}" fill="{colour}"/>',
-        _text(row.text_x, row.y - 4, row.label, colour),
+        behind,
+        svg.line(row.start, row.y, row.end, row.y, colour, style),
+        svg.polygon(head, fill=colour),
+        svg.text(row.text_x, row.y - 4, row.label, colour),
     ]
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, colour: str, style: str) -> str:
-    return f'<line x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}" stroke="{colour}" {style}/>'
-
-
-def _text(x: float, y: float, text: str, colour: str, style: str = "") -> str:
-    extra = f" {style}" if style else ""
-    return f'<text x="{x:g}" y="{y:g}" fill="{colour}"{extra}>{escape(text)}</text>'

@@ -85,7 +85,7 @@ def test_a_picture_has_words_and_a_twin() -> None:
     assert "2 steps between Client, HTTP API" in picture.alt
     shown = picture._repr_mimebundle_()
     assert shown["text/plain"] == picture.text
-    assert shown["text/html"].startswith('<img alt="Sequence diagram of 2 steps')
+    assert 'alt="Sequence diagram of 2 steps' in shown["text/html"]
 
 
 def test_nothing_happened_is_said_too() -> None:
