@@ -22,7 +22,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import contextvars
+import copy
 import functools
 import hashlib
 import importlib
@@ -36,12 +38,12 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
 from xml.sax.saxutils import escape
 
@@ -73,6 +75,7 @@ from labkit.states import (
     api_call,
     definition,
     errors,
+    express,
     history,
     jsonata,
     parameters,
@@ -91,6 +94,12 @@ QUICK = frozenset(
     for operation in ("GetItem", "PutItem", "UpdateItem", "DeleteItem")
 )
 """Calls that are made in the event loop's own thread if nothing else is under way."""
+
+WAITING = frozenset({"AWSStepFunctions.StartSyncExecution"})
+"""Calls that are answered when an execution has ended, which needs other calls to be answered."""
+
+WAITING_THREADS = 1_000
+"""Threads, at most, for such calls."""
 
 POLL = 0.02
 """Seconds between two looks into an empty queue."""
@@ -118,6 +127,9 @@ SAMPLE = {
 """A definition that takes the grammar's tables through their first, slow use."""
 
 AMAZON_HOST = re.compile(r"(^|\.)amazonaws\.com(\.cn)?$")
+
+
+T = TypeVar("T")
 
 
 class CallApi(Protocol):
@@ -178,6 +190,7 @@ class Backend:
         self._credentials: dict[tuple[str, str], dict[str, str]] = {}
         self._accounts: dict[str, str] = {"": LOCAL_ACCOUNT}
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="labkit-moto")
+        self._waiting = ThreadPoolExecutor(WAITING_THREADS, thread_name_prefix="labkit-waiting")
         global _here
         _here = self
         default_user_config["stepfunctions"] = {"execute_state_machine": True}
@@ -220,18 +233,21 @@ class Backend:
                 return self.call(request)
             finally:
                 self._lock.release()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self.call, request)
+        waits = request.headers.get("X-Amz-Target") in WAITING
+        threads = self._waiting if waits else self._threads
+        return await asyncio.get_running_loop().run_in_executor(threads, self.call, request)
 
     @property
     def closed(self) -> bool:
         """Whether :meth:`close` was called."""
         return self._closed
 
-    def give_way(self, seconds: float) -> None:
-        """Let other calls through for so long; for a call that waits for one of them."""
+    @contextlib.contextmanager
+    def giving_way(self) -> Iterator[None]:
+        """Let other calls through; for a call that waits for one of them."""
         self._lock.release()
         try:
-            time.sleep(seconds)
+            yield
         finally:
             self._lock.acquire()
 
@@ -246,6 +262,7 @@ class Backend:
         host = request.headers.get("Host", "").partition(":")[0]
         if not AMAZON_HOST.search(host):
             host = f"{request.service}.{request.region}.amazonaws.com"
+        host = host.removeprefix("sync-")  # StartSyncExecution has a host of its own
         url = f"https://{host}{request.path}"
         handler = self._handler(host, url)
         if request.query:
@@ -460,6 +477,7 @@ class Backend:
         self._closed = True
         self._stop_executions()
         self._threads.shutdown(wait=True, cancel_futures=True)
+        self._waiting.shutdown(wait=True, cancel_futures=True)
 
     def _stop_executions(self, account: str | None = None) -> None:
         """Stop the executions of one account, or all, and wait until their threads have ended."""
@@ -472,6 +490,7 @@ class Backend:
             for thread in run.threads:
                 if thread is not threading.current_thread():
                     threading.Thread.join(thread, max(0.0, deadline - time.monotonic()))
+            run.done.set()
 
     # Step Functions: what the replacements in moto's interpreter ask for
 
@@ -568,7 +587,11 @@ class Backend:
         """Note that an execution begins, in the trace of the call that started it."""
         trace = _caller.get() or Trace.new()
         event = self._log.append(
-            "execution.started", trace, execution=arn, name=arn.rpartition(":")[2], machine=machine
+            "execution.started",
+            trace,
+            execution=arn,
+            name=express.execution_name(arn),
+            machine=machine,
         )
         trace = trace.after(event.seq)
         run = running.Run(
@@ -957,6 +980,8 @@ def _start_execution(original: Any) -> Any:
         name = name or str(mock_random.uuid4())
         text = "{}" if execution_input is None else execution_input
         _check_input(text)
+        if machine.type == express.EXPRESS:
+            return _start_express(self, machine, name, text, trace_header)
         existing = machine._handle_name_input_idempotency(name, text)
         if existing is not None:
             return existing
@@ -964,16 +989,45 @@ def _start_execution(original: Any) -> Any:
             f"arn:{self.partition}:states:{self.region_name}:{self.account_id}"
             f":execution:{machine.name}:{name}"
         )
-        run = _here.begin(arn, machine.name)
-
-        def start() -> Any:
-            running.current.set(run)
-            _trace.set(run.trace)
-            return original(self, state_machine_arn, name, text, trace_header)
-
-        return contextvars.copy_context().run(start)
+        return _begun(arn, machine, original, self, state_machine_arn, name, text, trace_header)
 
     return start_execution
+
+
+def _begun(arn: str, machine: Any, start: Callable[..., T], *args: Any) -> T:
+    """What ``start`` returns, called as part of the execution that it starts."""
+    run = _here.begin(arn, machine.name)
+
+    def begin() -> T:
+        running.current.set(run)
+        _trace.set(run.trace)
+        return start(*args)
+
+    return contextvars.copy_context().run(begin)
+
+
+def _start_express(
+    backend: Any, machine: Any, name: str, text: str, trace_header: str | None
+) -> Any:
+    """Start an execution that its state machine does not keep."""
+    limited = copy.copy(machine)
+    limited.definition = express.limited(machine.definition)
+    execution = sys.modules[f"{PARSER}.backend.execution"].Execution(
+        name=name,
+        sm_type=machine.type,
+        role_arn=machine.roleArn,
+        exec_arn=express.arn_of(machine.arn, name, str(mock_random.uuid4())),
+        account_id=backend.account_id,
+        region_name=backend.region_name,
+        state_machine=limited,
+        start_date=datetime.now(UTC),
+        cloud_watch_logging_session=None,
+        input_data=text,
+        trace_header=trace_header,
+        activity_store={},
+    )
+    _begun(execution.execution_arn, machine, execution.start)
+    return execution
 
 
 _FORBIDDEN_IN_NAME = re.compile(r"[\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]")
@@ -1004,17 +1058,27 @@ def _create_state_machine(original: Any) -> Any:
     @functools.wraps(original)
     def create_state_machine(self: Any, name: str, definition: str, *args: Any, **kw: Any) -> Any:
         _check_name(name)
+        kind = kw.get("sm_type") or "STANDARD"
+        _check_definition(definition, kind)
         for machine in self.state_machines:
-            if machine.name == name and (
-                machine.definition != definition
-                or machine.type != (kw.get("sm_type") or "STANDARD")
-            ):
+            if machine.name == name and (machine.definition != definition or machine.type != kind):
                 raise AwsError(
                     "StateMachineAlreadyExists", f"State Machine Already Exists: '{machine.arn}'"
                 )
         return original(self, name, definition, *args, **kw)
 
     return create_state_machine
+
+
+def _update_state_machine(original: Any) -> Any:
+    @functools.wraps(original)
+    def update_state_machine(self: Any, arn: str, *args: Any, **kw: Any) -> Any:
+        given = inspect.signature(original).bind(self, arn, *args, **kw).arguments
+        if given.get("definition") is not None:
+            _check_definition(given["definition"], self.describe_state_machine(arn).type)
+        return original(self, arn, *args, **kw)
+
+    return update_state_machine
 
 
 def _validate_definition(original: Any) -> Any:
@@ -1033,8 +1097,8 @@ def _validate_definition(original: Any) -> Any:
 _invalid = definition.message
 
 
-def _check_definition(text: str) -> None:
-    found = definition.problems(text)
+def _check_definition(text: str, kind: str = "STANDARD") -> None:
+    found = definition.problems(text, kind)
     if found:
         raise AwsError("InvalidDefinition", definition.message(found))
 
@@ -1445,7 +1509,10 @@ def _boto_action(_: Any) -> Any:
 
 
 def _execution(response: Any) -> Any:
-    return response.stepfunction_backend.describe_execution(response._get_param("executionArn"))
+    arn = response._get_param("executionArn")
+    if express.is_execution(arn):
+        raise AwsError("InvalidArn", express.NO_EXECUTION)
+    return response.stepfunction_backend.describe_execution(arn)
 
 
 def _result(data: Mapping[str, Any]) -> Any:
@@ -1465,18 +1532,47 @@ def _described(execution: Any) -> dict[str, Any]:
     return described
 
 
+def _start_sync_execution(_: Any) -> Any:
+    def start_sync_execution(self: Any) -> Any:
+        backend, arn = self.stepfunction_backend, self._get_param("stateMachineArn")
+        if backend.describe_state_machine(arn).type != express.EXPRESS:
+            raise AwsError("StateMachineTypeNotSupported", express.NOT_SUPPORTED)
+        trace_header = self._get_param("traceHeader")
+        execution = backend.start_execution(
+            arn, self._get_param("name"), self._get_param("input"), trace_header
+        )
+        run = _here.run(execution.execution_arn)
+        if run:
+            with _here.giving_way():
+                run.done.wait()
+        if execution.status not in ("SUCCEEDED", "FAILED", "TIMED_OUT"):
+            raise AwsError("ServiceUnavailable", "The local cloud is stopping.", 503)
+        described = _described(execution) | _given_and_made(execution)
+        described["billingDetails"] = express.billing(execution.stop_date - execution.start_date)
+        if trace_header:
+            described["traceHeader"] = trace_header
+        return _result(described)
+
+    return start_sync_execution
+
+
+def _given_and_made(execution: Any) -> dict[str, Any]:
+    """An execution's input, and its output or error as far as there is one."""
+    shown = {"input": execution.execution_input, "inputDetails": {"included": True}}
+    if execution.status == "SUCCEEDED":
+        shown["output"] = json.dumps(execution.output, separators=(",", ":"))
+        shown["outputDetails"] = {"included": True}
+    for name in ("error", "cause"):
+        if getattr(execution, name) is not None:
+            shown[name] = getattr(execution, name)
+    return shown
+
+
 def _describe_execution(_: Any) -> Any:
     def describe_execution(self: Any) -> Any:
         execution = _execution(self)
-        described = _described(execution)
-        described |= {"input": execution.execution_input, "inputDetails": {"included": True}}
+        described = _described(execution) | _given_and_made(execution)
         described["redriveCount"] = 0
-        if execution.status == "SUCCEEDED":
-            described["output"] = json.dumps(execution.output, separators=(",", ":"))
-            described["outputDetails"] = {"included": True}
-        for name in ("error", "cause"):
-            if getattr(execution, name) is not None:
-                described[name] = getattr(execution, name)
         return _result(described)
 
     return describe_execution
@@ -1484,6 +1580,11 @@ def _describe_execution(_: Any) -> Any:
 
 def _list_executions(_: Any) -> Any:
     def list_executions(self: Any) -> Any:
+        machine = self.stepfunction_backend.describe_state_machine(
+            self._get_param("stateMachineArn")
+        )
+        if machine.type == express.EXPRESS:
+            raise AwsError("StateMachineTypeNotSupported", express.NOT_SUPPORTED)
         found, token = self.stepfunction_backend.list_executions(
             self._get_param("stateMachineArn"),
             status_filter=self._get_param("statusFilter"),
@@ -1687,7 +1788,8 @@ def _receive_message(original: Any) -> Any:
             found = original(self, queue_name, count, 0, *args, **kw)
             if found or time.monotonic() >= deadline or _here.closed:
                 return found
-            _here.give_way(POLL)
+            with _here.giving_way():
+                time.sleep(POLL)
 
     return receive_message
 
@@ -1842,6 +1944,12 @@ REPLACEMENTS: tuple[Replacement, ...] = (
         "StepFunctionsParserBackend.create_state_machine",
         _create_state_machine,
         "moto answers with the old machine when the definition differs",
+    ),
+    Replacement(
+        f"{PARSER}.models",
+        "StepFunctionsParserBackend.update_state_machine",
+        _update_state_machine,
+        "moto does not know what an Express state machine does not support",
     ),
     Replacement(
         f"{PARSER}.models",
@@ -2038,6 +2146,7 @@ REPLACEMENTS: tuple[Replacement, ...] = (
     *(
         Replacement("moto.stepfunctions.responses", f"StepFunctionResponse.{name}", by, why)
         for name, by, why in (
+            ("start_sync_execution", _start_sync_execution, "moto has no StartSyncExecution"),
             ("describe_execution", _describe_execution, "a string as output; stopDate"),
             ("list_executions", _list_executions, "stopDate of what timed out"),
             ("stop_execution", _stop_execution, "error and cause; ABORTED when it returns"),

@@ -34,7 +34,10 @@ found["ec2"] = "loaded" if "moto.ec2.models" in sys.modules else "not loaded"
 json.dump(found, sys.stdout)
 """
 
-ADDED = {"moto.apigatewayv2.responses:ApiGatewayV2Response.update_stage"}
+ADDED = {
+    "moto.apigatewayv2.responses:ApiGatewayV2Response.update_stage",
+    "moto.stepfunctions.responses:StepFunctionResponse.start_sync_execution",
+}
 """What moto lacks.  Where it has come, its own may do."""
 
 SIGNATURES = {

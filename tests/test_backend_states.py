@@ -1,5 +1,6 @@
 """State machines in the local cloud's interpreter, through boto3."""
 
+import asyncio
 import json
 import threading
 import time
@@ -7,7 +8,7 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
-from labkit.backend import Backend
+from labkit.backend import THREADS, Backend
 from labkit.clock import Clock
 from labkit.errors import AwsError
 from labkit.eventlog import EventLog
@@ -822,6 +823,145 @@ def test_intrinsic_functions_work(world):
         "json": {"x": 1},
         "sum": 3,
     }
+
+
+# Express
+
+
+def express(world, states, *, name="x", **top):
+    definition = {"StartAt": next(iter(states)), "States": states, **top}
+    answer = world.sfn.create_state_machine(
+        name=name, definition=json.dumps(definition), roleArn=ROLE, type="EXPRESS"
+    )
+    return answer["stateMachineArn"]
+
+
+def test_sync_execution_answers_with_the_output(world, table):
+    resource, parameters = item("putItem", Item={**KEY, "n": {"N": "1"}})
+    states = {
+        "Put": goes_on(task(resource, Parameters=parameters, ResultPath=None), "Work"),
+        "Work": task(FUNCTION),
+    }
+    world.function = lambda payload: {"got": payload}
+    arn = express(world, states)
+    done = world.sfn.start_sync_execution(stateMachineArn=arn, name="order-1", input='{"a": 1}')
+    assert done["status"] == "SUCCEEDED"
+    assert json.loads(done["output"]) == {"got": {"a": 1}}
+    # As in an answer of AWS that was published.
+    assert done["billingDetails"]["billedDurationInMilliseconds"] % 100 == 0
+    assert done["billingDetails"]["billedMemoryUsedInMB"] == 64
+    assert (done["input"], done["name"], done["stateMachineArn"]) == ('{"a": 1}', "order-1", arn)
+    assert done["inputDetails"] == done["outputDetails"] == {"included": True}
+    assert done["stopDate"] >= done["startDate"]
+    kind, machine, name, unique = done["executionArn"].split(":")[5:]
+    assert (kind, machine, name, len(unique)) == ("express", "x", "order-1", 36)
+    assert table.get_item(TableName="t", Key=KEY)["Item"]["n"] == {"N": "1"}
+
+
+def test_failed_sync_execution_is_answered_with_200_and_its_error(world):
+    arn = express(world, {"A": {"Type": "Fail", "Error": "NoStock", "Cause": "sold out"}})
+    done = world.sfn.start_sync_execution(stateMachineArn=arn)
+    assert done["ResponseMetadata"]["HTTPStatusCode"] == 200
+    assert (done["status"], done["error"], done["cause"]) == ("FAILED", "NoStock", "sold out")
+    assert "output" not in done
+
+
+def test_express_execution_ends_after_five_minutes(world):
+    arn = express(world, {"W": {"Type": "Wait", "Seconds": 10**6, "End": True}})
+    started = time.monotonic()
+    done = world.sfn.start_sync_execution(stateMachineArn=arn)
+    assert done["status"] == "TIMED_OUT"
+    assert 0.3 <= time.monotonic() - started < SOON  # 300 s at the speed of this world
+
+
+def test_express_executions_of_one_name_are_many_and_are_kept_nowhere(world):
+    arn = express(
+        world, {"A": {"Type": "Pass", "Parameters": {"n.$": "$$.Execution.Name"}, "End": True}}
+    )
+    begin = {"stateMachineArn": arn, "name": "order-1"}
+    first, second = (world.sfn.start_execution(**begin)["executionArn"] for _ in range(2))
+    assert first != second
+    for execution in (first, second):
+        world.log.wait(
+            lambda e, arn=execution: e.kind == "execution.ended" and e["execution"] == arn,
+            timeout=SOON,
+        )
+    started = [e for e in world.log if e.kind == "execution.started"]
+    assert [(e["name"], e["machine"]) for e in started] == [("order-1", "x")] * 2
+    # The words are those of answers of AWS that were published.
+    calls = [
+        world.sfn.describe_execution,
+        world.sfn.get_execution_history,
+        world.sfn.stop_execution,
+        world.sfn.describe_state_machine_for_execution,
+    ]
+    for call in calls:
+        with pytest.raises(world.sfn.exceptions.InvalidArn) as raised:
+            call(executionArn=first)
+        assert raised.value.response["Error"]["Message"] == (
+            "Invalid Arn: 'Resource type not valid in this context: express'"
+        )
+    with pytest.raises(world.sfn.exceptions.StateMachineTypeNotSupported) as refused:
+        world.sfn.list_executions(stateMachineArn=arn)
+    assert refused.value.response["Error"]["Message"] == (
+        "This operation is not supported by this type of state machine"
+    )
+
+
+def test_standard_machine_has_no_sync_execution(world):
+    arn = world.machine({"A": {"Type": "Succeed"}})
+    with pytest.raises(world.sfn.exceptions.StateMachineTypeNotSupported):
+        world.sfn.start_sync_execution(stateMachineArn=arn)
+
+
+@pytest.mark.parametrize("operation", ["create", "update"])
+def test_task_token_in_an_express_machine_is_refused(world, operation):
+    waits = {"A": task(f"{INVOKE}.waitForTaskToken", Parameters={"FunctionName": "work"})}
+    changed = json.dumps({"StartAt": "A", "States": waits})
+    arn = express(world, {"A": {"Type": "Succeed"}})
+    call = {
+        "create": lambda: express(world, waits, name="y"),
+        "update": lambda: world.sfn.update_state_machine(stateMachineArn=arn, definition=changed),
+    }
+    with pytest.raises(world.sfn.exceptions.InvalidDefinition, match="Express state machine"):
+        call[operation]()
+
+
+@pytest.fixture
+def slower():
+    made = World(speed=50)
+    yield made
+    made.backend.close()
+
+
+async def test_sync_executions_leave_the_threads_to_the_calls_that_they_make(slower):
+    arn = express(
+        slower,
+        {
+            "W": {"Type": "Wait", "Seconds": 10, "Next": "List"},
+            "List": task("arn:aws:states:::aws-sdk:dynamodb:listTables", Parameters={}),
+        },
+    )
+    loop = asyncio.get_running_loop()
+
+    def dispatch(request):
+        answer = asyncio.run_coroutine_threadsafe(slower.backend.answer(request), loop)
+        return answer.result(SOON)
+
+    slower.backend._dispatch = dispatch
+    target = "AWSStepFunctions.StartSyncExecution"
+    request = AwsRequest(
+        method="POST",
+        service="states",
+        region=REGION,
+        path="/",
+        headers=Headers({"X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.0"}),
+        body=json.dumps({"stateMachineArn": arn}).encode(),
+    )
+    answers = await asyncio.wait_for(
+        asyncio.gather(*(slower.backend.answer(request) for _ in range(THREADS + 8))), 2 * SOON
+    )
+    assert {json.loads(answer.body)["status"] for answer in answers} == {"SUCCEEDED"}
 
 
 # The event log and the fault seam

@@ -3,6 +3,7 @@
 ===============  =================================================================================
 ``definition``   which definitions CreateStateMachine refuses, with AWS's sentences
 ``resources``    which task resources there are, and how their errors are named
+``express``      Express state machines: ARNs, refusals, the bill
 ``errors``       which error a Retry or Catch matches
 ``jsonata``      JSONata with Step Functions' variables and functions
 ``api_call``     the task ``apigateway:invoke``: its request and its result

@@ -15,6 +15,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from labkit.states import express
 from labkit.states.resources import is_known
 
 TYPES = frozenset({"Task", "Pass", "Choice", "Wait", "Succeed", "Fail", "Parallel", "Map"})
@@ -24,11 +25,12 @@ LONGEST = 1_048_576
 """Bytes that a definition may have.  (API reference, CreateStateMachine.)"""
 
 
-def problems(definition: str) -> list[str]:
+def problems(definition: str, kind: str = "STANDARD") -> list[str]:
     """What is wrong with a definition.
 
     Args:
         definition: JSON text.
+        kind: the state machine's type, ``STANDARD`` or ``EXPRESS``.
 
     Returns:
         Sentences of AWS's, each with its code and its place; empty if nothing is wrong.
@@ -37,7 +39,7 @@ def problems(definition: str) -> list[str]:
         machine = json.loads(definition)
     except ValueError as error:
         return [f"INVALID_JSON_DESCRIPTION: {error}"]
-    return list(_machine(machine, ""))
+    return list(_machine(machine, "", kind == express.EXPRESS))
 
 
 def message(found: list[str]) -> str:
@@ -45,7 +47,7 @@ def message(found: list[str]) -> str:
     return f"Invalid State Machine Definition: '{', '.join(found)}'"
 
 
-def _machine(machine: Any, at: str) -> Iterator[str]:
+def _machine(machine: Any, at: str, is_express: bool) -> Iterator[str]:
     place = at or "/"
     if not isinstance(machine, dict):
         yield _schema("A state machine is a JSON object", place)
@@ -60,12 +62,12 @@ def _machine(machine: Any, at: str) -> Iterator[str]:
         yield _schema("The value is an object with at least one state", f"{at}/States")
         return
     for name, state in states.items():
-        yield from _state(state, f"{at}/States/{name}")
+        yield from _state(state, f"{at}/States/{name}", is_express)
     whole = {name: state for name, state in states.items() if isinstance(state, dict)}
     yield from _transitions(str(machine["StartAt"]), whole, at)
 
 
-def _state(state: Any, at: str) -> Iterator[str]:
+def _state(state: Any, at: str, is_express: bool) -> Iterator[str]:
     if not isinstance(state, dict):
         yield _schema("A state is a JSON object", at)
         return
@@ -85,8 +87,10 @@ def _state(state: Any, at: str) -> Iterator[str]:
         yield from _task(state, at)
     elif kind == "Choice" and not state.get("Choices"):
         yield _schema('The field "Choices" is required but was missing', at)
+    if is_express and kind in ("Task", "Map"):
+        yield from (_schema(what, place) for what, place in express.refusals(state, at))
     for place, inner in _inner(state, at):
-        yield from _machine(inner, place)
+        yield from _machine(inner, place, is_express)
 
 
 def _task(state: Mapping[str, Any], at: str) -> Iterator[str]:

@@ -148,13 +148,18 @@ _ACTIVITY = re.compile(r"^arn:aws[a-z-]*:states:[a-z0-9-]+:\d{12}:activity:[^:]+
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 
+def is_activity(resource: str) -> bool:
+    """Whether a ``Resource`` is an activity's ARN."""
+    return bool(_ACTIVITY.match(resource))
+
+
 def is_known(resource: str) -> bool:
     """Whether AWS accepts a ``Resource`` of a Task state.
 
     Args:
         resource: such as ``arn:aws:states:::lambda:invoke.waitForTaskToken``.
     """
-    if _FUNCTION.match(resource) or _ACTIVITY.match(resource):
+    if _FUNCTION.match(resource) or is_activity(resource):
         return True
     found = _SERVICE.match(resource)
     if not found:

@@ -16,6 +16,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from labkit.clock import Clock
+from labkit.states import express
 from labkit.trace import Trace
 
 
@@ -68,7 +69,7 @@ class Run:
     @property
     def name(self) -> str:
         """The execution's name."""
-        return self.arn.rpartition(":")[2]
+        return express.execution_name(self.arn)
 
     @property
     def stopped(self) -> bool:
