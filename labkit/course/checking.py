@@ -9,7 +9,7 @@ import re
 import sysconfig
 import textwrap
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -108,7 +108,8 @@ def judge(exercise: Exercise, *answer: Any, seed: int | None = None) -> NotYet |
         crashes = [crash for each in opened for crash in each.crashes]
         if crashes and not verdict.frames:
             last = crashes[-1]
-            verdict.frames = (f"From the log of your function {last.function}:", *last.lines, "")
+            told = _own_lines(last.lines)
+            verdict.frames = (f"From the log of your function {last.function}:", *told, "")
         return verdict
     except (CourseError, KeyboardInterrupt):
         raise
@@ -152,6 +153,24 @@ def _own_frames(trace: TracebackType | None, checks: str) -> tuple[str, ...]:
         )
     ]
     return ("In your code:", *lines) if lines else ()
+
+
+def _own_lines(log: Sequence[str]) -> Iterator[str]:
+    """A function's log with the frames of its own code, and how many of other code were left out."""
+    others = 0
+    own = True
+    for line in (*log, None):
+        if line is not None and line.startswith('  File "'):
+            own = line.startswith('  File "/var/task/')
+            others += not own
+        elif line is None or not line.startswith("    "):
+            own = True
+        if own and others:
+            frames = "1 frame" if others == 1 else f"{others} frames"
+            yield f"  … {frames} of boto3 and Python left out"
+            others = 0
+        if own and line is not None:
+            yield line
 
 
 def _shown(filename: str) -> str:

@@ -10,7 +10,8 @@ monitor Python Lambda functions" in the AWS Lambda developer guide; the names of
 messages are those of AWS's runtime interface client for Python.
 
 Not emulated: a named tuple is encoded as an array (AWS: as an object), SnapStart's hooks, the JSON
-log format, response streaming.
+log format, response streaming.  A traceback that a function formats itself, with the module
+traceback, names the folders of this machine.
 """
 
 from __future__ import annotations
@@ -36,11 +37,12 @@ Handler = Callable[[Any, "Context"], Any]
 API = "/2018-06-01/runtime"
 NEXT = f"GET {API}/invocation/next HTTP/1.1\r\nHost: runtime\r\n\r\n".encode()
 NO_BREAK_SPACE = "\u00a0"
-AWS_TASK_ROOT = "/var/task"
-ESCAPED_UNICODE = frozenset(
-    {"AWS_Lambda_python3.9", "AWS_Lambda_python3.10", "AWS_Lambda_python3.11"}
-)
-"""Runtimes that answer in ASCII; the later ones leave Unicode characters as they are."""
+TASK_ROOT = "/var/task"
+RUNTIME = os.path.dirname(os.path.abspath(__file__))
+LIBRARY = os.path.dirname(os.path.abspath(os.__file__))
+OLDER = frozenset({"AWS_Lambda_python3.9", "AWS_Lambda_python3.10", "AWS_Lambda_python3.11"})
+"""Runtimes that answer in ASCII (later ones leave Unicode characters as they are), and that have
+the SDK in a folder beside the runtime."""
 
 
 class Fault(Exception):
@@ -213,6 +215,26 @@ class Stream(io.TextIOWrapper):
         return count
 
 
+class LogFormatter(logging.Formatter):
+    """Writes the traceback of a logged exception with the paths that it has on AWS."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 (logging's own name)
+        """The traceback as Python shows it, with its causes."""
+        told: traceback.TracebackException | None = traceback.TracebackException(*ei)
+        _move_to_aws(told)
+        return "".join(told.format()).removesuffix("\n") if told else ""
+
+
+def _move_to_aws(told: traceback.TracebackException | None) -> None:
+    if told is None:
+        return
+    told.stack[:] = [frame for frame in told.stack if not _is_runtime(frame.filename)]
+    for frame in told.stack:
+        frame.filename = on_aws(frame.filename)
+    _move_to_aws(told.__cause__)
+    _move_to_aws(told.__context__)
+
+
 class LogHandler(logging.Handler):
     """The root logger's handler: ``[LEVEL]<tab>time<tab>request id<tab>message``."""
 
@@ -220,7 +242,7 @@ class LogHandler(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        formatter = logging.Formatter(
+        formatter = LogFormatter(
             "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s",
             "%Y-%m-%dT%H:%M:%S",
         )
@@ -258,7 +280,7 @@ def log_error(error: dict[str, Any]) -> None:
 def describe(error: BaseException, request_id: str = "") -> dict[str, Any]:
     """The error object that the caller of the function gets.
 
-    ``stackTrace`` begins with the function's own code: the frames of this file are left out.
+    ``stackTrace`` is without the frames of the runtime itself.
     """
     if isinstance(error, Fault):
         kind, frames = error.kind, error.frames
@@ -273,23 +295,46 @@ def describe(error: BaseException, request_id: str = "") -> dict[str, Any]:
 
 
 def own_frames(trace: TracebackType | None) -> list[str]:
-    """Formatted frames, from the first one that is not this file's.
+    """Formatted frames with the paths that they have on AWS, without those of the runtime's files.
 
-    The package lies in a folder of this machine; what is shown is where it lies on AWS.
+    As AWS's runtime formats them: without marks below the line.
     """
-    frames = traceback.extract_tb(trace)
-    first = 0
-    while first < len(frames) and _is_runtime(frames[first].filename):
-        first += 1
-    here = os.path.join(os.environ.get("LAMBDA_TASK_ROOT", AWS_TASK_ROOT), "")
-    return [
-        text.replace(f'File "{here}', f'File "{AWS_TASK_ROOT}/', 1)
-        for text in traceback.format_list(frames[first:])
-    ]
+    return traceback.format_list(
+        [
+            (on_aws(frame.filename), frame.lineno or 0, frame.name, frame.line)
+            for frame in traceback.extract_tb(trace)
+            if not _is_runtime(frame.filename)
+        ]
+    )
+
+
+def on_aws(filename: str) -> str:
+    """Where a file lies on AWS: one of the function's package, the SDK, or Python's own library.
+
+    A log shows where, and no document of AWS's says it: the SDK is in ``/var/runtime`` up to
+    python3.11, and among Python's packages from python3.12 on.
+
+    Args:
+        filename: its path on this machine; one that is none of these stays as it is.
+    """
+    runtime = os.environ.get("AWS_EXECUTION_ENV", "")
+    library = f"/var/lang/lib/{runtime.removeprefix('AWS_Lambda_') or 'python'}"
+    packages = "/var/runtime" if runtime in OLDER else f"{library}/site-packages"
+    task_root = os.environ.get("LAMBDA_TASK_ROOT", TASK_ROOT)
+    for here, there in ((task_root, TASK_ROOT), (_sdk(), packages), (LIBRARY, library)):
+        if here and filename.startswith(os.path.join(here, "")):
+            return there + filename[len(here.rstrip(os.sep)) :].replace(os.sep, "/")
+    return filename
+
+
+def _sdk() -> str:
+    """The folder that botocore and boto3 are in; empty if the function has imported neither."""
+    sdk = getattr(sys.modules.get("botocore"), "__file__", None)
+    return os.path.dirname(os.path.dirname(sdk)) if sdk else ""
 
 
 def _is_runtime(filename: str) -> bool:
-    return filename == __file__ or filename.startswith("<frozen importlib")
+    return os.path.dirname(filename) == RUNTIME
 
 
 # -- the handler ------------------------------------------------------------------------------
@@ -320,7 +365,8 @@ def load(name: str) -> Handler:
         message = f"Unable to import module '{module_name}': {error}"
         raise Fault("Runtime.ImportModuleError", message) from error
     except SyntaxError as error:
-        frame = f'  File "{error.filename}" Line {error.lineno}\n    {error.text}'
+        file = on_aws(error.filename or "")
+        frame = f'  File "{file}" Line {error.lineno}\n    {error.text}'
         message = f"Syntax error in module '{module_name}': {error}"
         raise Fault("Runtime.UserCodeSyntaxError", message, [frame]) from error
     try:
@@ -446,7 +492,7 @@ def run() -> NoReturn:
         io.BufferedWriter(io.FileIO(2, "w", closefd=False)), "utf-8", "backslashreplace"
     )
     logging.getLogger().addHandler(LogHandler())
-    encoder = Encoder(environment.get("AWS_EXECUTION_ENV") in ESCAPED_UNICODE)
+    encoder = Encoder(environment.get("AWS_EXECUTION_ENV") in OLDER)
     api = RuntimeApi(environment["AWS_LAMBDA_RUNTIME_API"])
     try:
         handler = load(environment["_HANDLER"])

@@ -1,5 +1,6 @@
 """A check tries the answer out, says what it does, and keeps what the student has done."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,19 @@ def test_a_handler_that_raises_shows_its_log_with_the_verdict(tmp_path: Path) ->
     shown = "\n".join(verdict._render_traceback_())
     assert "[ERROR] KeyError: 'text'" in shown
     assert 'File "/var/task/echo.py", line 16, in handler' in shown
+
+
+def test_a_handler_that_raises_within_boto3_shows_its_own_frames_alone(tmp_path: Path) -> None:
+    call = 'table.get_item(TableName="nowhere", Key={"name": {"S": "ada"}})'
+    text = HANDLER.replace('"echo " + json.loads(event["body"])["text"]', call)
+    verdict = judge(remembers, written(tmp_path, text))
+    assert verdict is not None
+    shown = [line.strip() for line in verdict._render_traceback_()]
+    own = shown.index('File "/var/task/echo.py", line 16, in handler')
+    assert call in shown[own + 1]
+    assert re.fullmatch(r"… \d+ frames of boto3 and Python left out", shown[own + 2])
+    assert [line for line in shown if "botocore/" in line] == []
+    assert any(line.startswith("[ERROR] ResourceNotFoundException: ") for line in shown)
 
 
 def test_an_error_in_the_students_code_shows_the_students_frames_alone() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -102,3 +103,48 @@ async def test_function_does_not_see_where_the_local_cloud_is(seen: Any) -> None
         "https://dynamodb.us-east-1.amazonaws.com",
         [],
     ]
+
+
+@pytest.mark.parametrize(
+    ("runtime", "library", "packages"),
+    [
+        ("python3.11", "/var/lang/lib/python3.11", "/var/runtime"),
+        ("python3.12", "/var/lang/lib/python3.12", "/var/lang/lib/python3.12/site-packages"),
+    ],
+)
+async def test_frames_of_the_sdk_and_of_python_have_the_paths_that_they_have_on_aws(
+    runtime: str, library: str, packages: str
+) -> None:
+    async with running() as account:
+        name = account.deploy(
+            """
+            import json
+            import logging
+
+            import boto3
+
+            connections = boto3.client(
+                "apigatewaymanagementapi",
+                endpoint_url="https://a1.execute-api.us-east-1.amazonaws.com/prod",
+            )
+            def handler(event, context):
+                try:
+                    json.loads(event)
+                except ValueError:
+                    logging.exception("no JSON")
+                connections.post_to_connection(ConnectionId="c=", Data=b"hello")
+            """,
+            runtime=runtime,
+        )
+        account.endpoint = "http://127.0.0.1:9"  # where nobody answers
+        error = await account.error(name, "{")
+        frames = error["stackTrace"]
+        files = [re.match(r'  File "(.+?)", line', frame)[1] for frame in frames]  # type: ignore[index]
+        assert files[0] == "/var/task/app.py"
+        assert files[1] == f"{packages}/botocore/client.py"
+        assert all(file.startswith(f"{packages}/botocore/") for file in files[1:])
+        assert "~" not in "".join(frames)
+        assert "^" not in "".join(frames)
+        logged = next(line for line in account.lines(name) if "no JSON" in line)
+        assert '  File "/var/task/app.py", line ' in logged
+        assert f'  File "{library}/json/decoder.py", line ' in logged
