@@ -30,5 +30,15 @@ def __getattr__(name: str) -> Any:
 
 
 def load_ipython_extension(ipython: Any) -> None:
-    """``%load_ext labkit`` makes ``%%handler`` available in a notebook."""
+    """``%load_ext labkit`` makes ``%%handler`` available in a notebook.
+
+    The cell that says it may run again: that does no harm, and IPython does not remark on it.
+    """
     import_module("labkit.handler_magic").register(ipython)
+    import_module("labkit.course.not_run").watch(ipython)
+
+    def forget(_: Any) -> None:
+        ipython.events.unregister("post_run_cell", forget)
+        ipython.extension_manager.loaded.discard("labkit")
+
+    ipython.events.register("post_run_cell", forget)

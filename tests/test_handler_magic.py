@@ -203,3 +203,16 @@ def test_notebook_shows_the_problem_without_frames(
 def test_extension_brings_the_magic(shell: InteractiveShell) -> None:
     labkit.load_ipython_extension(shell)
     assert "handler" in shell.magics_manager.magics["cell"]
+
+
+def test_the_extension_may_be_loaded_again_without_a_word(
+    shell: InteractiveShell,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("LABKIT_WORK", str(tmp_path))
+    for _ in range(3):
+        shell.run_cell("%load_ext labkit").raise_error()
+    assert capsys.readouterr().out == ""
+    shell.run_cell(f"%%handler orders\n{CELL}").raise_error()

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from labkit.course import catalogue
+from labkit.course import catalogue, not_run
 from labkit.course.answer_text import own_text, whole_text
 from labkit.course.exercise import Attempt, CourseError, Exercise
 from labkit.course.hinting import upcoming
@@ -38,10 +38,12 @@ def check(number: str, *answer: Any) -> None:
 
     Raises:
         NotYet: the answer is not right yet; it says why and what to do next.
+        NotRun: the answer is an older one, because its cell failed.
         LabNotRunning: the lab does not run.
         CourseError: there is no such exercise.
     """
     exercise = catalogue.exercise(number)
+    not_run.refuse(answer)
     note(exercise, judge(exercise, *answer), answer, Journal(work_folder()))
     print(f"Exercise {exercise.number} {exercise.title}: solved")
     if exercise.solved:
