@@ -90,6 +90,50 @@ def connect_event(
     return event
 
 
+def authorizer_event(
+    stage: Stage,
+    origin: Origin,
+    *,
+    request_id: str,
+    now: int,
+    headers: Iterable[tuple[str, str]] = (),
+    query: str = "",
+    trace_root: str = "",
+) -> Event:
+    """The event of the authorizer of the ``$connect`` route.
+
+    It has the headers of the upgrade, and its maps are there even if they are empty: so it is in
+    AWS's example of "an input to a REQUEST authorizer for a WebSocket API".
+
+    Args:
+        stage: the stage that the client connects to.
+        origin: the connection.
+        request_id: the handshake's id.
+        now: milliseconds since the epoch.
+        headers: the handshake's headers as the client sent them.
+        query: the query string as sent, without ``?``.
+        trace_root: X-Ray's trace id.
+    """
+    single, multiple = _headers(stage, origin, headers, trace_root, hidden=frozenset())
+    parameters = parse_qsl(query, keep_blank_values=True)
+    return {
+        "type": "REQUEST",
+        "methodArn": method_arn(stage, CONNECT),
+        "headers": single,
+        "multiValueHeaders": multiple,
+        "queryStringParameters": dict(parameters),
+        "multiValueQueryStringParameters": _grouped(parameters),
+        "stageVariables": dict(stage.settings.variables),
+        "requestContext": _context(stage, origin, CONNECT, "CONNECT", request_id, now),
+    }
+
+
+def method_arn(stage: Stage, route_key: str) -> str:
+    """The ARN under which a policy names a route of a stage."""
+    api = stage.api
+    return f"arn:aws:execute-api:{api.region}:{api.account}:{api.id}/{stage.name}/{route_key}"
+
+
 def message_event(
     stage: Stage,
     origin: Origin,
@@ -186,14 +230,18 @@ def _context(
 
 
 def _headers(
-    stage: Stage, origin: Origin, sent: Iterable[tuple[str, str]], trace_root: str
+    stage: Stage,
+    origin: Origin,
+    sent: Iterable[tuple[str, str]],
+    trace_root: str,
+    hidden: frozenset[str] = _HANDSHAKE_ONLY,
 ) -> tuple[dict[str, str], dict[str, list[str]]]:
     """The handshake's headers as an integration sees them: one value a name, and all values."""
     spelling: dict[str, str] = {}
     values: dict[str, list[str]] = {}
     for name, value in sent:
         lower = name.lower()
-        if lower not in _HANDSHAKE_ONLY:
+        if lower not in hidden:
             spelling.setdefault(lower, name)
             values.setdefault(lower, []).append(value)
 

@@ -18,19 +18,13 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 
+from labkit.apigateway.lambda_uri import function_in, with_variables
 from labkit.apigateway.model import Integration
 from labkit.errors import LabError
 
 LAMBDA_PROXY = "AWS_PROXY"
 
-_VARIABLE = re.compile(r"\$\{stageVariables\.([A-Za-z0-9_]+)\}")
-_INVOKE = re.compile(
-    r"^arn:aws[a-z-]*:apigateway:[a-z0-9-]+:lambda:path/\d{4}-\d\d-\d\d/functions/"
-    r"(?P<function>.+)/invocations$"
-)
-_FUNCTION = re.compile(r"^arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:[^/]+$")
 _TOKEN = re.compile(r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")
 
 
@@ -63,10 +57,7 @@ def function_of(integration: Integration, variables: Mapping[str, str]) -> str:
             f"Integration {integration.id} is of type {integration.type!r}. The local cloud runs "
             f"Lambda proxy integrations ({LAMBDA_PROXY}) and no other type."
         )
-    uri = integration.uri
-    if "${" in uri:
-        uri = _VARIABLE.sub(lambda found: variables.get(found[1], ""), uri)
-    function = _function_in(uri)
+    function = function_in(with_variables(integration.uri, variables))
     if function is not None:
         return function
     raise NotEmulated(
@@ -74,13 +65,6 @@ def function_of(integration: Integration, variables: Mapping[str, str]) -> str:
         f"{integration.uri!r}. It looks like "
         "arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/FUNCTION_ARN/invocations."
     )
-
-
-@lru_cache(maxsize=1024)
-def _function_in(uri: str) -> str | None:
-    if invoke := _INVOKE.match(uri):
-        uri = invoke["function"]
-    return uri if _FUNCTION.match(uri) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ Our choices, where AWS documents nothing: 500 for an integration that cannot be 
 that takes too long, both during ``$connect``; 1006 when the TCP connection is lost; the spacing of
 error frames.
 
-Not emulated: authorizers, API keys, model validation, access logs and throttling.  Who uses one of
+Not emulated: IAM authorization, API keys, model validation, access logs and throttling.  Who uses one of
 them gets a ``cloud.warning`` in the event log, and the request fails instead of passing unchecked.
 """
 
@@ -35,6 +35,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from labkit.apigateway import events
+from labkit.apigateway.admission import Admission
 from labkit.apigateway.connection import ClientDoesNotRead, Connection, State, Upgraded, upgrade
 from labkit.apigateway.events import Origin
 from labkit.apigateway.handshake import (
@@ -108,6 +109,7 @@ class WebSocketApis:
         self._stage = stage
         self._limits = limits
         self._proxy = LambdaProxy(invoke, limits)
+        self._admission = Admission(invoke=invoke, limits=limits, warn=self._warn)
         self._allow_origin = allow_origin
         self._epoch = time.time() - time.monotonic()
         self._connections: dict[str, Connection] = {}
@@ -216,7 +218,7 @@ class WebSocketApis:
         )
         try:
             stage = await self._admit(request, api_id, stage_name, trace)
-            subprotocol = await self._connect(request, stage, origin, request_id, trace)
+            origin, subprotocol = await self._connect(request, stage, origin, request_id, trace)
             head = switching_protocols(request.headers["Sec-WebSocket-Key"], subprotocol)
 
             def connection(transport: asyncio.Transport) -> Connection:
@@ -259,22 +261,24 @@ class WebSocketApis:
 
     async def _connect(
         self, request: web.BaseRequest, stage: Stage, origin: Origin, request_id: str, trace: Trace
-    ) -> str | None:
-        """Run the ``$connect`` route; the subprotocol that it accepts."""
+    ) -> tuple[Origin, str | None]:
+        """Run the ``$connect`` route: who has come, and the subprotocol that it accepts."""
         route = stage.api.routes.get(CONNECT)
         if route is None:
-            return None
-        event = events.connect_event(
-            stage,
-            origin,
-            request_id=request_id,
-            now=self._now(),
-            headers=request.headers.items(),
-            query=_query(request),
-            trace_root=trace.root,
-        )
+            return origin, None
         try:
-            _check_route(route)
+            origin = await self._admission.admit(
+                request, stage, route, origin, request_id=request_id, now=self._now(), trace=trace
+            )
+            event = events.connect_event(
+                stage,
+                origin,
+                request_id=request_id,
+                now=self._now(),
+                headers=request.headers.items(),
+                query=_query(request),
+                trace_root=trace.root,
+            )
             answer = await self._proxy.run_within(stage, route, event, trace)
             subprotocol = answer.subprotocol
         except TimeoutError:
@@ -291,7 +295,7 @@ class WebSocketApis:
             raise Refused(502, f"the $connect function's answer is malformed: {error}") from error
         if not 200 <= answer.status < 300:
             raise Refused(answer.status, f"the $connect function answered {answer.status}")
-        return subprotocol
+        return origin, subprotocol
 
     def _open(
         self,
@@ -612,19 +616,6 @@ class WebSocketApis:
 
     def _now(self) -> int:
         return self._time(time.monotonic())
-
-
-def _check_route(route: Route) -> None:
-    if route.authorization_type != "NONE":
-        raise NotEmulated(
-            f"Route {route.key!r} has an authorizer ({route.authorization_type}), which the local "
-            "cloud does not run: nobody gets in. Check the caller in the $connect function instead."
-        )
-    if route.raw.get("ApiKeyRequired") or route.raw.get("apiKeyRequired"):
-        raise NotEmulated(
-            f"Route {route.key!r} requires an API key, which the local cloud does not check: nobody "
-            "gets in. Set ApiKeyRequired to False."
-        )
 
 
 def _malformed(route: Route, error: OutOfForm) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from labkit.apigateway.events import (
     Origin,
+    authorizer_event,
     connect_event,
     disconnect_event,
     message_event,
@@ -70,6 +71,28 @@ def test_forwarded_address_is_appended_to_the_clients_own(stage_with: MakeStage)
         headers=[("X-Forwarded-For", "192.0.2.1")],
     )
     assert event["headers"]["X-Forwarded-For"] == "192.0.2.1, 127.0.0.1"
+
+
+def test_authorizer_event_is_the_golden_one(stage_with: MakeStage) -> None:
+    """The golden one is AWS's example, with this API's names and without ``content-length``."""
+    event = authorizer_event(
+        stage_with("$connect"),
+        Origin("R1kmxc2VNjMCFIA=", 1_674_162_806_344, "127.0.0.1"),
+        request_id="R1kmxF3WtjMFZ0Q=",
+        now=1_674_162_806_345,
+        headers=[
+            ("Host", "127.0.0.1:8080"),
+            ("Upgrade", "websocket"),
+            ("Connection", "upgrade"),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+            ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits"),
+            ("HeaderAuth1", "headerValue1"),
+        ],
+        query="QueryString1=queryValue1",
+        trace_root="1-63c9b2b6-0123456789abcdef01234567",
+    )
+    assert event == golden("authorizer")
 
 
 def test_message_event_is_the_golden_one(stage_with: MakeStage) -> None:

@@ -265,7 +265,7 @@ async def test_client_that_leaves_a_pending_handshake_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize(
-    "changes", [{"authorization_type": "CUSTOM"}, {"raw": {"ApiKeyRequired": True}}]
+    "changes", [{"authorization_type": "AWS_IAM"}, {"raw": {"ApiKeyRequired": True}}]
 )
 async def test_what_is_not_emulated_lets_nobody_in_and_says_so(
     start: Start, stage_with: MakeStage, changes: dict[str, Any]

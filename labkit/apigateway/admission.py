@@ -1,0 +1,166 @@
+"""Who may open a connection: runs the authorizer of the ``$connect`` route.
+
+The rules are in :mod:`labkit.apigateway.authorizer`.  The statuses are those of "Control access to
+WebSocket APIs with AWS Lambda REQUEST authorizers": 401 for a missing identity source, 403 for a
+policy that does not allow, 500 for a function that fails or answers out of form.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from aiohttp import web
+
+from labkit.apigateway import events
+from labkit.apigateway.authorizer import (
+    UNAUTHORIZED,
+    AuthorizerProblem,
+    Decision,
+    Verdict,
+    function_of,
+    missing_source,
+)
+from labkit.apigateway.events import Event, Origin
+from labkit.apigateway.handshake import Refused
+from labkit.apigateway.integrations import NotEmulated
+from labkit.apigateway.limits import Limits
+from labkit.apigateway.model import Invoke, Route, Stage
+from labkit.errors import AwsError
+from labkit.functions.model import Invocation
+from labkit.trace import Trace
+
+
+class Admission:
+    """Decides on handshakes.
+
+    Args:
+        invoke: runs a function.
+        limits: how long an authorizer may take.
+        warn: writes a ``cloud.warning``.
+    """
+
+    def __init__(
+        self, *, invoke: Invoke, limits: Limits, warn: Callable[[Trace | None, str], None]
+    ) -> None:
+        self._invoke = invoke
+        self._limits = limits
+        self._warn = warn
+
+    async def admit(
+        self,
+        request: web.BaseRequest,
+        stage: Stage,
+        route: Route,
+        origin: Origin,
+        *,
+        request_id: str,
+        now: int,
+        trace: Trace,
+    ) -> Origin:
+        """Ask whoever guards a route.
+
+        Args:
+            request: the handshake.
+            stage: the stage that the client connects to.
+            route: the ``$connect`` route.
+            origin: the connection that may come of it.
+            request_id: the handshake's id.
+            now: milliseconds since the epoch.
+            trace: the handshake's trace.
+
+        Returns:
+            The origin, with what the authorizer says of the caller.
+
+        Raises:
+            Refused: the caller may not connect.
+            NotEmulated: the route is guarded by something that the local cloud lacks.
+        """
+        _check_route(route)
+        if route.authorization_type != "CUSTOM":
+            return origin
+        event = events.authorizer_event(
+            stage,
+            origin,
+            request_id=request_id,
+            now=now,
+            headers=request.headers.items(),
+            query=request.raw_path.partition("?")[2],
+            trace_root=trace.root,
+        )
+        authorizer = stage.api.authorizers.get(route.authorizer_id)
+        try:
+            if authorizer is None:
+                raise AuthorizerProblem("there is no authorizer of this id")
+            if authorizer.get("AuthorizerResultTtlInSeconds"):
+                self._warn(
+                    trace,
+                    "AuthorizerResultTtlInSeconds has no effect: API Gateway caches the answers of "
+                    "authorizers of HTTP APIs only, and asks this function at every handshake.",
+                )
+            decision = await self._decide(authorizer, stage, event, trace)
+        except AuthorizerProblem as error:
+            message = f"The authorizer of route {route.key!r} ({route.authorizer_id}): {error}."
+            self._warn(trace, message)
+            raise Refused(500, message) from error
+        if decision.conditions:
+            self._warn(
+                trace,
+                "The authorizer's policy has a Condition, which the local cloud does not evaluate: "
+                "an Allow with a Condition allows nobody. Check it in the function instead.",
+            )
+        if decision.verdict is Verdict.DENY:
+            raise Refused(403, f"the authorizer's policy does not allow {event['methodArn']}")
+        return replace(origin, authorizer=decision.context)
+
+    async def _decide(
+        self, authorizer: Mapping[str, Any], stage: Stage, event: Event, trace: Trace
+    ) -> Decision:
+        function = function_of(authorizer, stage.settings.variables)
+        missing = missing_source(authorizer, event)
+        if missing is not None:
+            raise Refused(401, f"the identity source {missing} is missing or empty")
+        began = time.perf_counter()
+        try:
+            async with asyncio.timeout(self._limits.integration):
+                invocation = await self._invoke(
+                    function,
+                    json.dumps(event).encode(),
+                    trace=trace,
+                    account=stage.api.account,
+                    region=stage.api.region,
+                )
+        except TimeoutError:
+            raise Refused(500, "the authorizer took too long") from None
+        except AwsError as error:
+            raise Refused(500, f"the authorizer could not be invoked: {error}") from error
+        if invocation.function_error is not None:
+            if _error_message(invocation) == UNAUTHORIZED:
+                raise Refused(401, "the authorizer raised 'Unauthorized'")
+            raise Refused(500, "the authorizer's function failed; its log says how")
+        latency = round((time.perf_counter() - began) * 1000)
+        return Decision.parse(invocation.payload, event["methodArn"], latency)
+
+
+def _error_message(invocation: Invocation) -> object:
+    try:
+        return json.loads(invocation.payload).get("errorMessage")
+    except (ValueError, AttributeError):
+        return None
+
+
+def _check_route(route: Route) -> None:
+    if route.authorization_type not in ("NONE", "CUSTOM"):
+        raise NotEmulated(
+            f"Route {route.key!r} has an authorizer ({route.authorization_type}), which the local "
+            "cloud does not run: nobody gets in. Use a Lambda authorizer (AuthorizationType CUSTOM)."
+        )
+    if route.raw.get("ApiKeyRequired"):
+        raise NotEmulated(
+            f"Route {route.key!r} requires an API key, which the local cloud does not check: nobody "
+            "gets in. Set ApiKeyRequired to False."
+        )
