@@ -15,6 +15,12 @@ from labkit.course.journal import Journal, Standing
 from labkit.course.verdict import HINTS
 from labkit.jupyter import work_folder
 
+CALL = '{}("{}")'
+"""How a notebook calls for a hint or a solution: its verb and the exercise's number."""
+
+COMMAND = "`labkit {} {}`"
+"""The same on the command line."""
+
 
 def hint(number: str) -> None:
     """Print the next hint for an exercise; it is counted.
@@ -28,12 +34,13 @@ def hint(number: str) -> None:
     print(take(catalogue.exercise(number), Journal(work_folder())))
 
 
-def take(exercise: Exercise, journal: Journal) -> str:
+def take(exercise: Exercise, journal: Journal, call: str = CALL) -> str:
     """Take the next hint, and write down that it was taken.
 
     Args:
         exercise: the exercise.
         journal: says what the last check found and which hints were taken.
+        call: how to call what comes next, :data:`CALL` or :data:`COMMAND`.
 
     Returns:
         The hint as text.
@@ -58,7 +65,8 @@ def take(exercise: Exercise, journal: Journal) -> str:
         ),
     ]
     if not following:
-        lines.append(f'You have read all its hints. reveal("{number}") shows the solution.')
+        revealing = call.format("reveal", number)
+        lines.append(f"You have read all its hints. {revealing} shows the solution.")
     return "\n".join(lines)
 
 
@@ -90,5 +98,6 @@ def main(arguments: Sequence[str]) -> int:
         prog="labkit hint", description="Print the next hint for an exercise. It is counted."
     )
     parser.add_argument("exercise", help="its number, such as 3.2")
-    hint(parser.parse_args(arguments).exercise)
+    exercise = catalogue.exercise(parser.parse_args(arguments).exercise)
+    print(take(exercise, Journal(work_folder()), COMMAND))
     return 0

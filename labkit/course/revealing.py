@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from labkit.course import catalogue
 from labkit.course.catalogue import Lesson
 from labkit.course.exercise import Exercise
-from labkit.course.hinting import upcoming
+from labkit.course.hinting import CALL, COMMAND, upcoming
 from labkit.course.journal import Journal, Standing
 from labkit.course.verdict import HINTS
 from labkit.jupyter import work_folder
@@ -23,18 +23,23 @@ def reveal(number: str) -> None:
     Raises:
         CourseError: there is no such exercise.
     """
+    print(_uncovered(number, CALL))
+
+
+def _uncovered(number: str, call: str) -> str:
     exercise = catalogue.exercise(number)
     lesson = catalogue.lesson(exercise.position[0])
-    print(uncover(exercise, lesson, Journal(work_folder())))
+    return uncover(exercise, lesson, Journal(work_folder()), call)
 
 
-def uncover(exercise: Exercise, lesson: Lesson, journal: Journal) -> str:
+def uncover(exercise: Exercise, lesson: Lesson, journal: Journal, call: str = CALL) -> str:
     """Show the solution and write down that it was shown, or say what comes before.
 
     Args:
         exercise: the exercise.
         lesson: its lesson.
         journal: says whether it is solved and which hints were taken.
+        call: how to call for a hint, ``CALL`` or ``COMMAND`` of :mod:`labkit.course.hinting`.
 
     Returns:
         The solution and its explanation, or how many hints are left.
@@ -44,7 +49,7 @@ def uncover(exercise: Exercise, lesson: Lesson, journal: Journal) -> str:
         hints = "hint is" if left == 1 else "hints are"
         return (
             f"Exercise {exercise.number} {exercise.title} is not solved, and {left} {hints} left. "
-            f'hint("{exercise.number}") gives the next one.'
+            f"{call.format('hint', exercise.number)} gives the next one."
         )
     from labkit.course.source import exercise_sources
 
@@ -79,5 +84,5 @@ def main(arguments: Sequence[str]) -> int:
         "taken. It is counted.",
     )
     parser.add_argument("exercise", help="its number, such as 3.2")
-    reveal(parser.parse_args(arguments).exercise)
+    print(_uncovered(parser.parse_args(arguments).exercise, COMMAND))
     return 0

@@ -248,7 +248,19 @@ def test_a_check_that_looks_at_nothing_lets_mutants_pass(draft: Draft) -> None:
     proof = draft.prove("1.2", mutants=True)
     assert proof.killed == 0
     assert command.too_many([proof])
-    assert "At least 90% of the mutants must be killed." in command.summary([proof])
+
+
+def test_of_the_course_nine_mutants_in_ten_must_be_killed_and_not_of_each_exercise(
+    draft: Draft,
+) -> None:
+    draft.replace("1.2", check=lambda attempt, *answer: None)
+    rule = "At least 90% of the course's mutants must be killed."
+    said: list[str] = []
+    command.run([draft.lesson], ["1.2"], mutants=True, say=said.append)
+    assert "mutants" in said[-1]
+    assert rule not in said
+    assert command.run([draft.lesson], mutants=True, say=said.append) == 1
+    assert said[-1] == rule
 
 
 def test_a_check_that_breaks_on_a_mutant_is_told(draft: Draft) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit.course import catalogue
+from labkit.course import catalogue, hinting, revealing
 from labkit.course.hinting import take
 from labkit.course.journal import Journal
 from labkit.course.revealing import uncover
@@ -62,3 +62,18 @@ def test_a_handlers_cell_is_shown_as_it_is(journal: Journal) -> None:
     lines = uncover(FAREWELL, LESSON, journal).splitlines()
     assert lines[2:4] == ["%%handler farewell", "def handler(event, context):"]
     assert "#: stub" not in "\n".join(lines)
+
+
+def test_on_the_command_line_it_names_commands(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("LABKIT_WORK", str(tmp_path))
+    assert revealing.main(["3.3"]) == 0
+    assert "3 hints are left. `labkit hint 3.3` gives the next one." in capsys.readouterr().out
+    for _ in range(4):
+        assert hinting.main(["3.3"]) == 0
+    said = capsys.readouterr().out
+    assert "You have read all its hints. `labkit reveal 3.3` shows the solution." in said
+    assert 'hint("' not in said
