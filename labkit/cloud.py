@@ -34,6 +34,7 @@ from labkit.errors import AwsError
 from labkit.eventlog import EventLog
 from labkit.faults import Faults
 from labkit.functions.service import Functions
+from labkit.origin import Origins
 from labkit.server import CONNECTIONS, HOST, Server
 from labkit.trace import Trace
 from labkit.wire import AwsRequest, AwsResponse, Headers
@@ -48,13 +49,21 @@ class Cloud:
         port: loopback port; 0 lets the system choose.
         speed: how many seconds of AWS's timers pass in one real second.
         seed: makes ids the same in each run; ``None`` leaves them random.
+        origins: the web pages that may use the cloud; those of this machine if not given.
 
     Attributes:
         log: what happens.
         faults: what is to go wrong.
     """
 
-    def __init__(self, *, port: int = 0, speed: float = 1.0, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        speed: float = 1.0,
+        seed: int | None = None,
+        origins: Origins | None = None,
+    ) -> None:
         self.log = EventLog()
         self.faults = Faults(self.log)
         self.clock = Clock(speed)
@@ -115,6 +124,7 @@ class Cloud:
             http_apis=self.http_apis,
             stage=self.deployments.stage,
             remove_account=self.remove_account,
+            origins=origins or Origins(),
         )
 
     @property

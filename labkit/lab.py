@@ -14,7 +14,7 @@ import asyncio
 import atexit
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Protocol
 from labkit.errors import EnvironmentProblem, LabError
 from labkit.eventlog import EventLog
 from labkit.faults import Faults
+from labkit.origin import Origins
 from labkit.runtime import redirect
 
 if TYPE_CHECKING:
@@ -67,7 +68,13 @@ class Lab:
 
     @classmethod
     def start(
-        cls, *, port: int = 0, speed: float = 1.0, seed: int | None = None, target: str = "local"
+        cls,
+        *,
+        port: int = 0,
+        speed: float = 1.0,
+        seed: int | None = None,
+        target: str = "local",
+        allow_origins: Iterable[str] = (),
     ) -> Lab:
         """Start the lab, or return the one that runs.
 
@@ -77,18 +84,26 @@ class Lab:
                 duration limits of connections) pass in one real second.
             seed: makes AWS's ids the same in each run.
             target: ``"local"``; running on an account comes later.
+            allow_origins: web pages that may use the local cloud beside those of this machine, by
+                origin: ``["https://hub.example.com"]``.  For a cloud in another process,
+                ``labkit serve --allow-origin`` says it.
 
         Raises:
             EnvironmentProblem: the port is taken, or the cloud that ``LABKIT_ENDPOINT`` names does
                 not answer.
             LabError: the target is not known.
+            ValueError: one of ``allow_origins`` is no origin.
         """
         if target != "local":
             raise LabError(f"target={target!r} is not there yet; Lab.start() runs on this machine.")
         with cls._starting:
             if cls._running is None:
                 named = os.environ.get(ENDPOINT_VARIABLE)
-                cls._running = cls(_attach(named) if named else CloudThread(port, speed, seed))
+                cls._running = cls(
+                    _attach(named)
+                    if named
+                    else CloudThread(port, speed, seed, Origins(allow_origins))
+                )
                 cls._stop_at_exit()
             return cls._running
 
@@ -165,10 +180,16 @@ class CloudThread:
         EnvironmentProblem: the port is taken.
     """
 
-    def __init__(self, port: int = 0, speed: float = 1.0, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        speed: float = 1.0,
+        seed: int | None = None,
+        origins: Origins | None = None,
+    ) -> None:
         from labkit.cloud import Cloud
 
-        self._cloud = Cloud(port=port, speed=speed, seed=seed)
+        self._cloud = Cloud(port=port, speed=speed, seed=seed, origins=origins)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="labkit-cloud", daemon=True

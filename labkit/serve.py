@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from labkit.clock import Clock
 from labkit.cloud import Cloud
+from labkit.origin import Origins
 from labkit.runtime import redirect
 from labkit.server import LAST_PORT
 
@@ -31,9 +32,24 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--port", type=_port, default=0, help="loopback port; 0 (default) is any")
     parser.add_argument("--speed", type=_speed, default=1.0, help="AWS seconds in a real second")
     parser.add_argument("--seed", type=int, help="make AWS's ids the same in each run")
+    parser.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="a web page that may use the cloud, beside those of this machine; may be repeated",
+    )
     options = parser.parse_args(arguments)
     try:
-        asyncio.run(_serve(Cloud(port=options.port, speed=options.speed, seed=options.seed)))
+        origins = Origins(options.allow_origin)
+    except ValueError as error:
+        parser.error(f"argument --allow-origin: {error}")
+    try:
+        asyncio.run(
+            _serve(
+                Cloud(port=options.port, speed=options.speed, seed=options.seed, origins=origins)
+            )
+        )
     except BrokenPipeError:
         raise  # nobody reads the address
     except OSError as error:

@@ -1,5 +1,8 @@
 """The one port: reads HTTP, finds out whom a request is for, and lets that part answer.
 
+Before anything else, a request is refused that comes from a web page of another origin
+(:mod:`labkit.origin`).
+
 Beside the APIs it serves the lab's own two addresses, which views and checks use when they are
 attached to a cloud in another process:
 
@@ -31,7 +34,6 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 import labkit
 from labkit.address import LAB, ToApi, ToLab, ToService, addressee
-from labkit.apigateway.handshake import is_local
 from labkit.apigateway.http_api import HttpApis
 from labkit.apigateway.http_message import HttpRequest
 from labkit.apigateway.model import Protocol, Stage
@@ -39,6 +41,7 @@ from labkit.apigateway.websocket_api import WebSocketApis
 from labkit.aws_api import AwsApi
 from labkit.eventlog import Event, EventLog
 from labkit.faults import Faults
+from labkit.origin import Origins
 from labkit.trace import HEADER, Trace
 from labkit.wire import AwsRequest, AwsResponse, Headers
 
@@ -61,6 +64,7 @@ class Server:
         port: the port; 0 lets the system choose.
         stage: which stage of which API serves now.
         remove_account: ends and forgets all that an account holds.
+        origins: the web pages that may use the port.
 
     Raises:
         ValueError: there is no such port.
@@ -77,10 +81,12 @@ class Server:
         http_apis: HttpApis,
         stage: Callable[[str, str], Stage | None],
         remove_account: Callable[[str], Awaitable[None]],
+        origins: Origins,
     ) -> None:
         if not 0 <= port <= LAST_PORT:
             raise ValueError(f"{port} is no port; ports are 0 (any free one) to {LAST_PORT}.")
         self._remove_account = remove_account
+        self._origins = origins
         self._port = port
         self._log = log
         self._faults = faults
@@ -127,6 +133,10 @@ class Server:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         raw_path, _, query = request.raw_path.partition("?")
+        refusal = self._origins.refusal(request.headers)
+        if refusal is not None:
+            self._log.append("cloud.warning", message=refusal)
+            return _plain(403, refusal)
         try:
             match addressee(raw_path, request.headers.get("Host", ""), request.headers):
                 case ToService(service, region):
@@ -214,9 +224,6 @@ class Server:
     # -- the lab itself -------------------------------------------------------------------------
 
     async def _serve_lab(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
-        origin = request.headers.get("Origin")
-        if origin is not None and not is_local(origin):
-            return _plain(403, f"A web page of another machine ({origin}) has no business here.")
         match request.method, path.strip("/").split("/"):
             case "GET", [""]:
                 who = {"endpoint": self.endpoint, "pid": os.getpid(), "version": labkit.__version__}

@@ -13,6 +13,7 @@ import pytest_asyncio
 from labkit.cloud import Cloud
 from labkit.eventlog import EventLog
 from labkit.faults import Faults
+from labkit.origin import Origins
 from labkit.server import Server
 from labkit.wire import AwsRequest, AwsResponse
 
@@ -44,9 +45,9 @@ async def told(response: aiohttp.ClientResponse) -> tuple[int, Any]:
 async def test_request_that_names_nobody_is_told_what_is_missing(
     http: aiohttp.ClientSession,
 ) -> None:
-    status, answer = await told(await http.get("/", headers={"Host": "example.com"}))
+    status, answer = await told(await http.get("/", headers={"Host": "localhost"}))
     assert status == 404
-    assert "not signed and its Host is 'example.com'" in answer["message"]
+    assert "not signed and its Host is 'localhost'" in answer["message"]
 
 
 async def test_body_that_is_no_json_is_the_callers_mistake(
@@ -70,7 +71,13 @@ async def test_failure_of_the_cloud_is_answered_and_logged_and_the_port_goes_on(
     log = EventLog()
     parts: dict[str, Any] = dict.fromkeys(["websocket_apis", "http_apis", "stage"])
     server = Server(
-        port=0, log=log, faults=Faults(log), aws=Broken(), remove_account=_no_account, **parts
+        port=0,
+        log=log,
+        faults=Faults(log),
+        aws=Broken(),
+        remove_account=_no_account,
+        origins=Origins(),
+        **parts,
     )
     await server.start()
     try:

@@ -4,10 +4,6 @@ Source: RFC 6455, section 4.2, and for the statuses "About WebSocket APIs in API
 
 Our choices, where AWS documents nothing: the JSON body of a refusal; 426 for a request that is no
 upgrade; 414 for a URL that is too long.
-
-Beyond AWS: a web page of another origin than this machine is refused with 403.  A port of this machine
-can be reached by every page that its browser shows, and AWS's answer to that, an authorizer, would be
-too much to ask of a first lesson.
 """
 
 from __future__ import annotations
@@ -15,9 +11,8 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from labkit.errors import LabError
 
@@ -26,7 +21,6 @@ TIMED_OUT = "Endpoint request timed out"
 FORBIDDEN = "Forbidden"
 
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _MESSAGES = {
     403: FORBIDDEN,
     426: "Upgrade Required",
@@ -63,20 +57,17 @@ class Refused(LabError):
         }
 
 
-def check(
-    method: str, headers: Mapping[str, str], url: str, longest: int, allow: Callable[[str], bool]
-) -> None:
-    """Whether a request asks to open a WebSocket, and may.
+def check(method: str, headers: Mapping[str, str], url: str, longest: int) -> None:
+    """Whether a request asks to open a WebSocket.
 
     Args:
         method: the request's method.
         headers: its headers; case does not matter in the mapping.
         url: its URL as on AWS.
         longest: characters that a URL may have.
-        allow: whether a web page may connect, by its ``Origin``.
 
     Raises:
-        Refused: it does not, or may not.
+        Refused: it does not.
     """
     if method != "GET":
         raise Refused(403, f"{method} is no way to open a WebSocket")
@@ -90,21 +81,6 @@ def check(
     key = headers.get("Sec-WebSocket-Key", "")
     if not _is_key(key):
         raise Refused(400, f"Sec-WebSocket-Key is not 16 bytes in base64: {key!r}")
-    page = headers.get("Origin")
-    if page is not None and not allow(page):
-        raise Refused(403, f"the web page {page!r} is not one of this machine")
-
-
-def is_local(origin: str) -> bool:
-    """Whether a web page of this machine sent the ``Origin``: one on loopback, or a file."""
-    try:
-        parts = urlsplit(origin)
-    except ValueError:
-        return False
-    if parts.scheme == "file":
-        return True
-    host = parts.hostname or ""
-    return host in _LOOPBACK or host.endswith(".localhost")
 
 
 def accept(key: str) -> str:

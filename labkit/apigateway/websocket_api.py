@@ -44,7 +44,6 @@ from labkit.apigateway.handshake import (
     TIMED_OUT,
     Refused,
     check,
-    is_local,
     switching_protocols,
 )
 from labkit.apigateway.integrations import FunctionFailed, NotEmulated, OutOfForm
@@ -86,7 +85,6 @@ class WebSocketApis:
         stage: which stage of which API serves now.
         invoke: runs a function.
         limits: what a connection may do.
-        allow_origin: whether a web page may connect, by its ``Origin``.
 
     Attributes:
         connections: the connections that are open, by id.
@@ -101,7 +99,6 @@ class WebSocketApis:
         stage: Callable[[str, str], Stage | None],
         invoke: Invoke,
         limits: Limits = AWS,
-        allow_origin: Callable[[str], bool] = is_local,
     ) -> None:
         self._log = log
         self._faults = faults
@@ -110,7 +107,6 @@ class WebSocketApis:
         self._limits = limits
         self._proxy = LambdaProxy(invoke, limits)
         self._admission = Admission(invoke=invoke, limits=limits, warn=self._warn)
-        self._allow_origin = allow_origin
         self._epoch = time.time() - time.monotonic()
         self._connections: dict[str, Connection] = {}
         self.connections: Mapping[str, Connection] = MappingProxyType(self._connections)
@@ -256,7 +252,7 @@ class WebSocketApis:
                 "none, or nothing is deployed to it",
             )
         url = f"wss://{stage.api.domain_name}/{stage_name}?{_query(request)}"
-        check(request.method, request.headers, url, self._limits.url, self._allow_origin)
+        check(request.method, request.headers, url, self._limits.url)
         return stage
 
     async def _connect(

@@ -316,6 +316,9 @@ class Process:
 
     def requested(self, connection: Connection, request: Request) -> None:
         """Answer a runtime's request."""
+        if runtime_api.is_from_a_page(request.headers):
+            connection.send(runtime_api.NO_PAGE)
+            return
         match runtime_api.call_of(request.method, request.path):
             case (Call.NEXT, _):
                 self._asked_for_next(connection)

@@ -19,6 +19,7 @@ emulator (not verified on AWS itself).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -272,6 +273,21 @@ def call_of(method: str, path: str) -> tuple[Call, str] | int:
     return 404
 
 
+_RUNTIME_HOST = re.compile(r"(?:runtime|localhost|127\.0\.0\.1)(?::\d+)?")
+
+
+def is_from_a_page(headers: Mapping[str, str]) -> bool:
+    """Whether a browser sent a request, for a web page that tries the ports of this machine.
+
+    Args:
+        headers: names in lower case.  No runtime sends ``Origin`` or ``Sec-Fetch-Site``; a page whose
+            host name has been made to mean 127.0.0.1 sends neither, but its own ``Host``.
+    """
+    if "origin" in headers or "sec-fetch-site" in headers:
+        return True
+    return _RUNTIME_HOST.fullmatch(headers.get("host", "runtime")) is None
+
+
 # -- answers ----------------------------------------------------------------------------------
 
 
@@ -309,6 +325,7 @@ WRONG_ID = refusal(400, "InvalidRequestID", "Invalid request ID")
 WRONG_STATE = refusal(
     403, "InvalidStateTransition", "The function is not being invoked: no answer is expected."
 )
+NO_PAGE = refusal(403, "Forbidden", "The Runtime API answers its own function only.")
 TOO_LARGE = refusal(
     413,
     "RequestEntityTooLarge",

@@ -6,8 +6,9 @@ a single sign-on service.  :func:`install` replaces it on the class, so clients 
 are covered too.  A request goes
 
 * to the address it names, if that is a loopback address that is not the local cloud's;
-* to the local cloud otherwise, with its ``Host`` header unchanged, so that the cloud sees which
-  service was meant.
+* to the local cloud otherwise; a host name of AWS's stays in its ``Host`` header, so that the cloud
+  sees which service was meant.  In the place of any other stands the cloud's own, because it
+  refuses names that might be a web page's; the signature says which service was meant.
 
 Nothing falls through to the network.  Credentials are not looked up: sessions answer local ones,
 and a signer whose credentials would have to be fetched or are missing signs with them as well.
@@ -219,7 +220,7 @@ def exchange(
 
     Args:
         method: HTTP method.
-        url: where the caller meant to send it; its host becomes the ``Host`` header.
+        url: where the caller meant to send it; its host, if it is AWS's, becomes the ``Host`` header.
         headers: the caller's headers.
         body: the request's body.
         timeout: seconds without an answer after which ``TimeoutError`` is raised; ``None`` waits.
@@ -235,7 +236,10 @@ def exchange(
         raise ConnectionRefusedError("no local cloud is installed as a target")
     parts = urlsplit(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    lines = [f"{method} {path} HTTP/1.1", f"Host: {parts.netloc.rpartition('@')[2]}"]
+    host = parts.netloc.rpartition("@")[2]
+    if not _is_aws(parts.hostname or ""):
+        host = f"{_target[0]}:{_target[1]}"
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {host}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     lines.append(f"Content-Length: {len(body)}")
     if any("\n" in line or "\r" in line for line in lines):

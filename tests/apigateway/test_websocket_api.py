@@ -212,13 +212,6 @@ async def test_wrong_websocket_version_is_refused(start: Start, stage_with: Make
             assert response.status == 400
 
 
-async def test_page_of_another_origin_is_refused(start: Start, stage_with: MakeStage) -> None:
-    async with start(stage_with("$default")) as gateway:
-        assert (await refusal(gateway.url, origin="https://example.com"))[0] == 403
-        async with connect(gateway.url, origin="http://localhost:8888"):
-            assert len(gateway.apis.connections) == 1
-
-
 async def test_subprotocol_is_the_one_that_the_function_returned(
     start: Start, stage_with: MakeStage
 ) -> None:
