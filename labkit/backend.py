@@ -81,6 +81,7 @@ from labkit.states import (
     parameters,
     resources,
     running,
+    sdk_metadata,
 )
 from labkit.trace import HEADER, Trace
 from labkit.wire import LOCAL_ACCOUNT, AwsRequest, AwsResponse, Headers
@@ -550,10 +551,12 @@ class Backend:
         except Exception as error:
             self._failed("A call of an execution", trace, error)
             raise
+        shown = Headers(answer.headers.items())
+        shown.setdefault(sdk_metadata.REQUEST_ID, str(mock_random.uuid4()))
+        shown["Content-Length"] = str(len(answer.body))
+        _answered.set((answer.status, shown))
         http_headers = HTTPHeaders()
-        http_headers["x-amzn-RequestId"] = str(mock_random.uuid4())  # moto's tasks quote it
-        for name, value in answer.headers.items():
-            del http_headers[name]
+        for name, value in shown.items():
             http_headers[name] = value
         return AWSResponse(request.url, answer.status, http_headers, _Raw(answer.body))
 
@@ -872,6 +875,9 @@ _trace: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 _entered: ContextVar[Trace | None] = ContextVar("entered", default=None)
 """The same, with the event by which the present state was entered."""
+
+_answered: ContextVar[tuple[int, Headers] | None] = ContextVar("answered", default=None)
+"""In an execution's thread: status and headers of the last answer to a call."""
 
 _state: ContextVar[str] = ContextVar("state", default="")
 """The present state's name."""
@@ -1491,6 +1497,16 @@ def _call_api_error(original: Any) -> Any:
     return from_error
 
 
+def _add_metadata(original: Any) -> Any:
+    def eval_service_task(self: Any, env: Any, *args: Any, **kw: Any) -> None:
+        original(self, env, *args, **kw)
+        answered = _answered.get()
+        if answered is not None:
+            env.stack.append(sdk_metadata.added(env.stack.pop(), *answered))
+
+    return eval_service_task
+
+
 def _boto_service(original: Any) -> Any:
     def get_boto_service_name(self: Any, boto_service_name: str | None = None) -> str:
         return resources.botocore_name(original(self, boto_service_name))
@@ -2037,6 +2053,12 @@ REPLACEMENTS: tuple[Replacement, ...] = (
     ),
     # Errors, limits and queries
     Replacement(
+        f"{ASL}.component.common.error_name.custom_error_name",
+        "CustomErrorName.__init__",
+        _always(lambda self, error_name: setattr(self, "error_name", error_name)),
+        "in a Map or Parallel state, States.Timeout and its like would become another error",
+    ),
+    Replacement(
         f"{ASL}.component.common.error_name.error_equals_decl",
         "ErrorEqualsDecl._eval_body",
         _error_equals,
@@ -2123,6 +2145,22 @@ REPLACEMENTS: tuple[Replacement, ...] = (
         "StateTaskServiceAwsSdk._normalise_service_error_name",
         _always(staticmethod(resources.error_prefix)),
         "moto knows the prefixes of two services",
+    ),
+    *(
+        Replacement(
+            f"{TASK}.service.state_task_service_{module}",
+            f"StateTaskService{name}._eval_service_task",
+            _add_metadata,
+            "moto's results lack SdkHttpMetadata and SdkResponseMetadata",
+        )
+        for module, name in (
+            ("dynamodb", "DynamoDB"),
+            ("events", "Events"),
+            ("lambda", "Lambda"),
+            ("sfn", "Sfn"),
+            ("sns", "Sns"),
+            ("sqs", "Sqs"),
+        )
     ),
     Replacement(
         f"{TASK}.service.state_task_service_api_gateway",

@@ -655,6 +655,52 @@ def test_map_notifies_each_and_one_failure_does_not_hold_up_the_others(world):
     assert world.result(states, {"to": ["a", "b", "c"]}) == ["a", "lost", "c"]
 
 
+def within(kind, state):
+    """A Map of one item or a Parallel of one branch, with the state in it."""
+    machine = {"StartAt": "Inner", "States": {"Inner": state}}
+    fields = {"ItemProcessor": machine} if kind == "Map" else {"Branches": [machine]}
+    return {"Type": kind, **fields, "End": True}
+
+
+@pytest.mark.parametrize("kind", ["Map", "Parallel"])
+def test_error_of_the_interpreter_within_a_state_is_the_states_error(world, kind):
+    # States.ALL does not catch States.Runtime.
+    catch = [{"ErrorEquals": ["States.ALL"], "Next": "Z"}]
+    lost = {"Type": "Pass", "Parameters": {"to.$": "$.nowhere"}, "End": True}
+    states = {"M": {**within(kind, lost), "Catch": catch}, "Z": {"Type": "Succeed"}}
+    done = world.run(states, [1])
+    assert (done["status"], done["error"]) == ("FAILED", "States.Runtime")
+    assert "executing the state 'Inner'" in done["cause"]
+    assert (
+        "The JSONPath '$.nowhere' specified for the field 'to.$' could not be found"
+        in done["cause"]
+    )
+
+
+@pytest.mark.parametrize("kind", ["Map", "Parallel"])
+def test_time_out_within_a_state_can_be_caught_outside_of_it(world, kind):
+    waits = waiting_for_a_token(TimeoutSeconds=1)
+    catch = [{"ErrorEquals": ["States.Timeout"], "Next": "Z"}]
+    states = {"M": {**within(kind, waits), "Catch": catch}, "Z": {"Type": "Succeed"}}
+    assert world.result(states, [1])["Error"] == "States.Timeout"
+
+
+@pytest.mark.parametrize("service", ["dynamodb", "aws-sdk:dynamodb"])
+def test_text_in_the_place_of_a_value_of_dynamodb_is_no_start_for_the_task(world, table, service):
+    update = {
+        "TableName": "t",
+        "Key": {"order": {"S": "o"}, "connection": {"S": "c"}},
+        "UpdateExpression": "SET n = :n",
+        "ExpressionAttributeValues": {":n.$": "$.n"},
+    }
+    states = {"U": task(f"arn:aws:states:::{service}:updateItem", Parameters=update)}
+    done = world.run(states, {"n": "text"})
+    assert (done["status"], done["error"]) == ("FAILED", "States.Runtime")
+    assert done["cause"].endswith(
+        "could not be used to start the Task: [The value for the field ':n' must be an OBJECT]"
+    )
+
+
 # Task tokens
 
 

@@ -32,16 +32,19 @@ def test_values_of_dynamodb_are_taken(value):
 
 
 @pytest.mark.parametrize(
-    ("value", "field"),
+    ("value", "field", "type_"),
     [
-        ({"S": {"a": 1}}, "S"),
-        ({"S": None}, "S"),
-        ({"N": 1}, "N"),
-        ({"SS": ["a", 1]}, "SS"),
-        ({"M": {"a": {"L": [{"S": 1}]}}}, "S"),
+        ({"S": {"a": 1}}, "S", "a STRING"),
+        ({"S": None}, "S", "a STRING"),
+        ({"N": 1}, "N", "a STRING"),
+        ({"SS": ["a", 1]}, "SS", "a STRING"),
+        ({"M": {"a": {"L": [{"S": 1}]}}}, "S", "a STRING"),
+        ("text", ":v", "an OBJECT"),
+        ({"M": "text"}, "M", "an OBJECT"),
+        ({"M": {"a": ["b"]}}, "a", "an OBJECT"),
+        ({"SS": "a"}, "SS", "an ARRAY"),
+        ({"L": ["a"]}, "L", "an OBJECT"),
     ],
 )
-def test_what_is_no_text_where_a_text_must_be_is_named(value, field):
-    assert problems(update(value), UPDATE) == [
-        f"The value for the field '{field}' must be a STRING"
-    ]
+def test_what_has_another_type_than_it_must_have_is_named(value, field, type_):
+    assert problems(update(value), UPDATE) == [f"The value for the field '{field}' must be {type_}"]
