@@ -7,6 +7,7 @@
 ``errors``       which error a Retry or Catch matches
 ``jsonata``      JSONata with Step Functions' variables and functions
 ``api_call``     the task ``apigateway:invoke``: its request and its result
+``sdk_metadata`` what an optimised integration adds to an answer
 ``history``      what the event log says about an execution
 ``running``      threads, waits and time of an execution that can be stopped
 ===============  =================================================================================
