@@ -797,6 +797,10 @@ def _integration(integration: Any, protocol: model.Protocol) -> model.Integratio
         uri=integration.integration_uri or "",
         timeout_ms=min(int(integration.timeout_in_millis), LONGEST_INTEGRATION_MS[protocol]),
         payload_format_version=integration.payload_format_version or "1.0",
+        responses={
+            response.integration_response_key: _capital(response.to_json())
+            for response in integration.responses.values()
+        },
         raw=_capital(integration.to_json()),
     )
 
@@ -1313,6 +1317,16 @@ def _enum(name: str) -> Any:
 
 
 # -- errors, limits and queries
+
+
+def _failed_details(original: Any) -> Any:
+    def get_execution_failed_event_details(self: Any) -> Any:
+        error, cause = self.extract_error_cause_pair() or (None, None)
+        if cause and cause.startswith("An error occurred while executing the state '"):
+            return {"error": error, "cause": cause}
+        return original(self)
+
+    return get_execution_failed_event_details
 
 
 def _error_equals(_: Any) -> Any:
@@ -2057,6 +2071,12 @@ REPLACEMENTS: tuple[Replacement, ...] = (
         "CustomErrorName.__init__",
         _always(lambda self, error_name: setattr(self, "error_name", error_name)),
         "in a Map or Parallel state, States.Timeout and its like would become another error",
+    ),
+    Replacement(
+        f"{ASL}.component.common.error_name.failure_event",
+        "FailureEventException.get_execution_failed_event_details",
+        _failed_details,
+        "the state within is the one that failed; the Map or Parallel state would be named, too",
     ),
     Replacement(
         f"{ASL}.component.common.error_name.error_equals_decl",
