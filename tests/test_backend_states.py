@@ -501,6 +501,21 @@ def test_put_update_and_delete_change_the_table(world, table):
     assert "Item" not in table.get_item(TableName="t", Key=KEY)
 
 
+def test_optimised_integration_says_how_the_answer_came_and_the_sdk_does_not(world, table):
+    # As in results of AWS that were published; the headers are this cloud's own.
+    resource, parameters = item("getItem", Key=KEY)
+    result = world.result({"A": task(resource, Parameters=parameters)})
+    assert set(result) == {"SdkHttpMetadata", "SdkResponseMetadata"}
+    http = result["SdkHttpMetadata"]
+    assert (http["HttpStatusCode"], http["HttpHeaders"]["Content-Length"]) == (200, "2")
+    assert http["AllHttpHeaders"] == {name: [value] for name, value in http["HttpHeaders"].items()}
+    invoked = world.result({"A": invoke()}, name="invoke")
+    assert {"Payload", "SdkHttpMetadata", "SdkResponseMetadata", "StatusCode"} <= set(invoked)
+    assert invoked["SdkResponseMetadata"]["RequestId"] != ""
+    sdk = task("arn:aws:states:::aws-sdk:dynamodb:getItem", Parameters=parameters)
+    assert world.result({"A": sdk}, name="sdk") == {}
+
+
 def test_failed_condition_has_the_name_to_catch(world, table):
     table.put_item(TableName="t", Item=KEY)
     resource, parameters = item(
@@ -670,7 +685,8 @@ def test_error_of_the_interpreter_within_a_state_is_the_states_error(world, kind
     states = {"M": {**within(kind, lost), "Catch": catch}, "Z": {"Type": "Succeed"}}
     done = world.run(states, [1])
     assert (done["status"], done["error"]) == ("FAILED", "States.Runtime")
-    assert "executing the state 'Inner'" in done["cause"]
+    assert done["cause"].startswith("An error occurred while executing the state 'Inner'")
+    assert done["cause"].count("An error occurred") == 1
     assert (
         "The JSONPath '$.nowhere' specified for the field 'to.$' could not be found"
         in done["cause"]
