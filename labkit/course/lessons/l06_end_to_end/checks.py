@@ -67,6 +67,15 @@ def handler(event, context):
         "LOST_WAKE_UP": "store the result first, then look who listens",
         "NOT_DELIVERED": "put GetConn's answer where IsConnected and Notify look for it",
         "NOT_STORED": "keep storing the result: a client that connects later looks for it",
+        "STALE": Diagnosis(
+            "let GetConn read what was written last",
+            (
+                "A client has written its connection id a moment ago. Does GetItem always see it?",
+                "By default DynamoDB may answer with a copy to which the last write has not come yet. "
+                "The local cloud never does so, AWS now and then. A member of the parameters asks for the newest.",
+                '"ConsistentRead": true',
+            ),
+        ),
         "EXECUTION_FAILS": "read the error and its cause, and ask which data the state had",
         "REFUSED": "go to the place that it names, and mend what it says",
     },
@@ -101,6 +110,13 @@ def went_to_nobody(attempt: Attempt, definition: Any) -> None:
                 expected="the result, at the connection that is in the table by then",
             )
         _meets(attempt, shop, late)
+        for last in (*shop.called(ran, "getItem")[-1:], *shop.called(ran, "query")[-1:]):
+            if last.get("ConsistentRead") is not True:
+                raise attempt.not_yet(
+                    "STALE",
+                    did=f"the last look was with ConsistentRead {json.dumps(last.get('ConsistentRead'))}",
+                    expected="true: what was written before the look must be seen",
+                )
 
 
 def _succeeds(attempt: Attempt, shop: Rehearsal, name: str, order: Mapping[str, Any]) -> Execution:
