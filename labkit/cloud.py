@@ -100,6 +100,7 @@ class Cloud:
             clock=self.clock,
             stage=self.deployments.stage,
             invoke=self.functions.invoke,
+            call_aws=self._call_aws,
         )
         self.http_apis = HttpApis(
             log=self.log,
@@ -184,6 +185,13 @@ class Cloud:
             "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
             "AWS_SESSION_TOKEN": keys["SessionToken"],
         }
+
+    async def _call_aws(self, request: AwsRequest, *, role: str, account: str) -> AwsResponse:
+        """Make a call as a role."""
+        key = self.backend.credentials(account, role)["AccessKeyId"]
+        scope = f"{key}/19700101/{request.region}/{request.service}/aws4_request"
+        request.headers["Authorization"] = f"AWS4-HMAC-SHA256 Credential={scope}"
+        return await self.aws.answer(request)
 
     # -- what the state machines' threads call ---------------------------------------------------
 

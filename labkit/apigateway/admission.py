@@ -156,11 +156,11 @@ def _error_message(invocation: Invocation) -> object:
 def _check_route(route: Route) -> None:
     if route.authorization_type not in ("NONE", "CUSTOM"):
         raise NotEmulated(
-            f"Route {route.key!r} has an authorizer ({route.authorization_type}), which the local "
+            f"It has an authorizer ({route.authorization_type}), which the local "
             "cloud does not run: nobody gets in. Use a Lambda authorizer (AuthorizationType CUSTOM)."
         )
     if route.raw.get("ApiKeyRequired"):
         raise NotEmulated(
-            f"Route {route.key!r} requires an API key, which the local cloud does not check: nobody "
+            "It requires an API key, which the local cloud does not check: nobody "
             "gets in. Set ApiKeyRequired to False."
         )

@@ -6,8 +6,10 @@ route responses" in the Amazon API Gateway developer guide.
 Our choice: an answer without ``statusCode`` is out of form.  All of AWS's examples have it, and who
 returns it is right in either case.
 
-Not emulated: integrations of the types ``AWS``, ``HTTP``, ``HTTP_PROXY`` and ``MOCK``, and the
-resource policy that lets API Gateway invoke a function.
+Integrations of the types ``AWS``, ``HTTP``, ``HTTP_PROXY`` and ``MOCK`` are those of
+:mod:`~labkit.apigateway.integration_request`.
+
+Not emulated: the resource policy that lets API Gateway invoke a function.
 """
 
 from __future__ import annotations
@@ -36,6 +38,10 @@ class FunctionFailed(LabError):
     """The function raised, or its process ended."""
 
 
+class IntegrationProblem(LabError):
+    """An integration is set up otherwise than API Gateway wants it, or its backend failed."""
+
+
 class OutOfForm(LabError):
     """A function's answer is not what API Gateway expects of a Lambda proxy integration."""
 
@@ -54,7 +60,7 @@ def function_of(integration: Integration, variables: Mapping[str, str]) -> str:
     """
     if integration.type != LAMBDA_PROXY:
         raise NotEmulated(
-            f"Integration {integration.id} is of type {integration.type!r}. The local cloud runs "
+            f"Integration {integration.id} is of type {integration.type!r}, where the local cloud runs "
             f"Lambda proxy integrations ({LAMBDA_PROXY}) and no other type."
         )
     function = function_in(with_variables(integration.uri, variables))

@@ -18,7 +18,7 @@ from typing import Protocol as TypingProtocol
 
 from labkit.functions.model import Invocation
 from labkit.trace import Trace
-from labkit.wire import LOCAL_ACCOUNT
+from labkit.wire import LOCAL_ACCOUNT, AwsRequest, AwsResponse
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -36,13 +36,17 @@ class Protocol(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Integration:
-    """What stands behind a route.  Raw members are kept in ``raw`` under AWS's names."""
+    """What stands behind a route.  Raw members are kept in ``raw`` under AWS's names.
+
+    ``responses`` are the integration responses by their keys, under AWS's names too.
+    """
 
     id: str
     type: str
     uri: str
     timeout_ms: int
     payload_format_version: str = "1.0"
+    responses: Mapping[str, Mapping[str, Any]] = field(default_factory=_nothing)
     raw: Mapping[str, Any] = field(default_factory=_nothing)
 
 
@@ -107,6 +111,23 @@ class Stage:
     def name(self) -> str:
         """The stage's name, such as ``prod`` or ``$default``."""
         return self.settings.name
+
+
+class CallAws(TypingProtocol):
+    """How an integration calls an action of an AWS service."""
+
+    async def __call__(self, request: AwsRequest, *, role: str, account: str) -> AwsResponse:
+        """Make a call and wait for its answer.
+
+        Args:
+            request: the call, not yet signed.
+            role: the ARN of the role whose credentials sign it.
+            account: the account of the API that calls.
+
+        Returns:
+            AWS's answer, an error included.
+        """
+        ...  # pragma: no cover
 
 
 class Invoke(TypingProtocol):

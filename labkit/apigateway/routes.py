@@ -1,37 +1,30 @@
-r"""Which route handles a message: the route selection expression, as pure rules.
+"""Which route handles a message: the route selection expression, as pure rules.
 
 Source: "Create routes for WebSocket APIs" and "WebSocket selection expressions" in the Amazon API
 Gateway developer guide:
 
-- "A variable is prefixed with $", "Curly braces can be used to explicitly define variable
-  boundaries", "Multiple variables are supported, but evaluation occurs only once", "A dollar sign
-  can be escaped with \"
+- "Multiple variables are supported, but evaluation occurs only once"; see
+  :mod:`labkit.apigateway.selection`.
 - "Non-JSON messages are directed to a $default route", and so is a message for which "no matching
   route is found".
 
-Our choices, where AWS is silent: a value that is no string is taken as its JSON text (``5``,
-``true``, ``{"a":1}``); ``null``, a missing member and a variable other than ``$request.body…`` give
-the empty string; without braces a variable's name ends at the first character that is neither
-letter, digit, ``_`` nor ``-``.
+Our choice, where AWS is silent: a variable other than ``$request.body…`` gives the empty string.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Container, Mapping
-from functools import lru_cache
-from typing import Any, NoReturn
+from collections.abc import Container
+from typing import NoReturn
+
+from labkit.apigateway import selection
 
 CONNECT = "$connect"
 DISCONNECT = "$disconnect"
 DEFAULT = "$default"
 
 _LIFECYCLE = frozenset({CONNECT, DISCONNECT})
-_VARIABLE = re.compile(r"\\\$|\$\{([^}]*)\}|\$([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)")
-_MISSING = object()
-
-Path = tuple[str, ...]
+_BODY = ("request", "body")
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -65,41 +58,7 @@ def evaluate(expression: str, message: str) -> str | None:
         body = _decode(message)
     except (ValueError, RecursionError):
         return None
-    return "".join(
-        part if isinstance(part, str) else _text(_member(body, part)) for part in _parts(expression)
+    return selection.evaluate(
+        expression,
+        lambda path: selection.member(body, path[2:]) if path[:2] == _BODY else None,
     )
-
-
-@lru_cache(maxsize=512)
-def _parts(expression: str) -> tuple[str | Path | None, ...]:
-    """An expression's pieces: text, the path of a member of the body, or ``None`` (unknown)."""
-    parts: list[str | Path | None] = []
-    end = 0
-    for variable in _VARIABLE.finditer(expression):
-        parts.append(expression[end : variable.start()])
-        end = variable.end()
-        if variable[0] == r"\$":
-            parts.append("$")
-            continue
-        path = tuple((variable[1] or variable[2] or "").split("."))
-        parts.append(path[2:] if path[:2] == ("request", "body") else None)
-    parts.append(expression[end:])
-    return tuple(part for part in parts if part != "")
-
-
-def _member(body: Any, path: Path | None) -> Any:
-    if path is None:
-        return _MISSING
-    for name in path:
-        if not isinstance(body, Mapping):
-            return _MISSING
-        body = body.get(name, _MISSING)
-    return body
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if value is None or value is _MISSING:
-        return ""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

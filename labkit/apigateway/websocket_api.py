@@ -46,11 +46,16 @@ from labkit.apigateway.handshake import (
     check,
     switching_protocols,
 )
-from labkit.apigateway.integrations import FunctionFailed, NotEmulated, OutOfForm
-from labkit.apigateway.lambda_proxy import LambdaProxy
+from labkit.apigateway.integrations import (
+    FunctionFailed,
+    IntegrationProblem,
+    NotEmulated,
+    OutOfForm,
+)
 from labkit.apigateway.limits import AWS, Limits
 from labkit.apigateway.management_api import ManagementApi
-from labkit.apigateway.model import Invoke, Protocol, Route, Stage
+from labkit.apigateway.model import CallAws, Invoke, Protocol, Route, Stage
+from labkit.apigateway.route_integrations import RouteIntegrations
 from labkit.apigateway.routes import CONNECT, DEFAULT, DISCONNECT, select
 from labkit.clock import Clock
 from labkit.errors import AwsError
@@ -84,6 +89,7 @@ class WebSocketApis:
         clock: scales the idle and the duration limit.
         stage: which stage of which API serves now.
         invoke: runs a function.
+        call_aws: calls an action of an AWS service.
         limits: what a connection may do.
 
     Attributes:
@@ -98,6 +104,7 @@ class WebSocketApis:
         clock: Clock,
         stage: Callable[[str, str], Stage | None],
         invoke: Invoke,
+        call_aws: CallAws,
         limits: Limits = AWS,
     ) -> None:
         self._log = log
@@ -105,7 +112,7 @@ class WebSocketApis:
         self._clock = clock
         self._stage = stage
         self._limits = limits
-        self._proxy = LambdaProxy(invoke, limits)
+        self._integrations = RouteIntegrations(invoke=invoke, call_aws=call_aws, limits=limits)
         self._admission = Admission(invoke=invoke, limits=limits, warn=self._warn)
         self._epoch = time.time() - time.monotonic()
         self._connections: dict[str, Connection] = {}
@@ -275,14 +282,14 @@ class WebSocketApis:
                 query=_query(request),
                 trace_root=trace.root,
             )
-            answer = await self._proxy.run_within(stage, route, event, trace)
+            answer = await self._integrations.run_within(stage, route, event, trace)
             subprotocol = answer.subprotocol
         except TimeoutError:
             raise Refused(504, "the $connect integration took too long") from None
         except AwsError as error:
             raise Refused(500, f"the $connect integration could not be invoked: {error}") from error
-        except NotEmulated as error:
-            self._warn(trace, str(error))
+        except (NotEmulated, IntegrationProblem) as error:
+            self._warn(trace, f"Route {route.key!r}: {error}")
             raise Refused(500, str(error)) from error
         except FunctionFailed as error:
             raise Refused(502, "the $connect function failed") from error
@@ -420,15 +427,15 @@ class WebSocketApis:
 
         timer: asyncio.TimerHandle | None = None
         try:
-            function, seconds = self._proxy.target(stage, route)
+            seconds = self._integrations.seconds(stage, route)
             # Only a timer: the function goes on after it, as on AWS, and so does this coroutine.
             timer = asyncio.get_running_loop().call_later(seconds, time_out)
-            answer = await self._proxy.run(stage, function, event, trace)
+            answer = await self._integrations.run(stage, route, event, trace)
         except (AwsError, FunctionFailed):
             if not late:  # the log has the function's own error
                 self._report(connection, INTERNAL_SERVER_ERROR, request_id, trace)
-        except NotEmulated as error:
-            self._warn(trace, str(error))
+        except (NotEmulated, IntegrationProblem) as error:
+            self._warn(trace, f"Route {route.key!r}: {error}")
             self._report(connection, INTERNAL_SERVER_ERROR, request_id, trace)
         except OutOfForm as error:
             self._warn(trace, _malformed(route, error))
@@ -551,11 +558,11 @@ class WebSocketApis:
             reason=reason,
         )
         try:
-            await self._proxy.run_within(stage, route, event, trace)
+            await self._integrations.run_within(stage, route, event, trace)
         except (AwsError, FunctionFailed, OutOfForm, TimeoutError):
             pass  # nobody is left to be told; the log has what the function said
-        except NotEmulated as error:
-            self._warn(trace, str(error))
+        except (NotEmulated, IntegrationProblem) as error:
+            self._warn(trace, f"Route {route.key!r}: {error}")
         except Exception as error:
             self._log.append(
                 "cloud.error",

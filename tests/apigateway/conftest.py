@@ -20,7 +20,7 @@ from labkit.eventlog import Event, EventLog
 from labkit.faults import Faults
 from labkit.functions.model import Invocation
 from labkit.trace import HEADER, Trace
-from labkit.wire import AwsResponse
+from labkit.wire import AwsRequest, AwsResponse
 
 REGION = "eu-central-1"
 ACCOUNT = "123456789012"
@@ -138,6 +138,8 @@ class Gateway:
         self.log = EventLog()
         self.faults = Faults(self.log)
         self.functions = Functions()
+        self.calls: list[tuple[AwsRequest, str, str]] = []
+        self.aws_answer = AwsResponse.json({})
         self.stages = {(stage.api.id, stage.name): stage for stage in stages}
         self.apis = WebSocketApis(
             log=self.log,
@@ -145,6 +147,7 @@ class Gateway:
             clock=Clock(speed),
             stage=lambda api, name: self.stages.get((api, name)),
             invoke=self.functions.invoke,
+            call_aws=self.call_aws,
             limits=limits,
         )
         self.server = web.Server(self.answer, access_log=None)
@@ -153,6 +156,11 @@ class Gateway:
     @property
     def url(self) -> str:
         return f"ws://127.0.0.1:{self.port}/{API}/{STAGE}"
+
+    async def call_aws(self, request: AwsRequest, *, role: str, account: str) -> AwsResponse:
+        """Stands in for AWS's services: keeps the calls and always gives ``aws_answer``."""
+        self.calls.append((request, role, account))
+        return self.aws_answer
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         _, api, stage, *rest = request.path.split("/")

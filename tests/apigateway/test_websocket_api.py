@@ -509,12 +509,12 @@ async def test_integration_of_another_type_is_named_as_not_emulated(
     start: Start, stage_with: MakeStage
 ) -> None:
     stage = stage_with("$default")
-    mock = {"i-$default": replace(stage.api.integrations["i-$default"], type="MOCK")}
-    async with start(replace(stage, api=replace(stage.api, integrations=mock))) as gateway:
+    other = {"i-$default": replace(stage.api.integrations["i-$default"], type="WAITING")}
+    async with start(replace(stage, api=replace(stage.api, integrations=other))) as gateway:
         async with connect(gateway.url) as client:
             await client.send("hello")
             assert (await receive_error(client))["message"] == "Internal server error"
-        assert "MOCK" in (await gateway.event("cloud.warning"))["message"]
+        assert "WAITING" in (await gateway.event("cloud.warning"))["message"]
 
 
 async def test_route_without_an_integration_is_named(start: Start, stage_with: MakeStage) -> None:
@@ -584,8 +584,8 @@ async def test_connection_is_closed_after_its_longest_duration_however_busy(
     stage = stage_with("$default", responses=("$default",))
     async with start(stage, limits=limits, speed=3_000) as gateway:
         gateway.functions["default"] = answers({"statusCode": 200, "body": "still here"})
+        opened = asyncio.get_running_loop().time()
         async with connect(gateway.url) as client:
-            opened = asyncio.get_running_loop().time()
             with pytest.raises(ConnectionClosed) as closed:
                 await keep_busy(client)
             assert closed.value.rcvd is not None
