@@ -1779,6 +1779,16 @@ def _add_statement(original: Any) -> Any:
     return add_statement
 
 
+def _update_item(original: Any) -> Any:
+    def update_item(self: Any) -> Any:
+        answer = original(self)
+        if self.body.get("ReturnConsumedCapacity", "NONE") == "NONE":
+            answer.result.pop("ConsumedCapacity", None)
+        return answer
+
+    return update_item
+
+
 def _conflict(message: str) -> Exception:
     from moto.apigatewayv2.exceptions import APIGatewayV2Error
 
@@ -1905,6 +1915,12 @@ REPLACEMENTS: tuple[Replacement, ...] = (
         "ApiGatewayV2Response.update_stage",
         _update_stage,
         "moto has no UpdateStage",
+    ),
+    Replacement(
+        "moto.dynamodb.responses",
+        "DynamoHandler.update_item",
+        _update_item,
+        "moto tells the consumed capacity to those who did not ask for it",
     ),
     Replacement(
         "moto.awslambda.models",
