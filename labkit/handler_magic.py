@@ -36,6 +36,9 @@ _MAGIC = ("%", "!", "?")
 _refused: set[Path] = set()
 """Files that are not what their cell says: it was run last with a text that is no Python."""
 
+_written: dict[Path, str] = {}
+"""What the cells of this kernel have written."""
+
 
 def register(ipython: Any, folder: Callable[[], Path] | None = None) -> None:
     """Make ``%%handler`` known to a notebook.
@@ -81,6 +84,7 @@ def write(line: str, cell: str, folder: Path) -> str:
         raise HandlerProblem(
             f"{path} cannot be written: {error.strerror}. Make its folder writable, or free room."
         ) from error
+    _written[path] = source
     handler = handler_name(source)
     shown = _shown(path)
     return f'{shown}, Handler="{name}.{handler}"' if handler else shown
@@ -111,6 +115,17 @@ def handler_file(name: str, folder: Path | None = None) -> Path:
             f"first. Handlers that are there: {there}."
         )
     return path
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file is what a cell of this kernel wrote last.
+
+    The files of all notebooks lie in one folder, and two notebooks may each have a cell of one name.
+
+    Args:
+        path: as :func:`handler_file` gives it.
+    """
+    return path in _written and path.read_text(encoding="utf-8") == _written[path]
 
 
 def handlers_folder(root: Callable[[], Path] = project_root) -> Path:

@@ -38,7 +38,7 @@ def check(number: str, *answer: Any) -> None:
 
     Raises:
         NotYet: the answer is not right yet; it says why and what to do next.
-        NotRun: the answer is an older one, because its cell failed.
+        NotRun: the answer is an older one, because its cell failed or did not run.
         LabNotRunning: the lab does not run.
         CourseError: there is no such exercise.
     """

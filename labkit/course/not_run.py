@@ -4,6 +4,9 @@ A cell with a syntax error runs not at all, and one that raises only as far as t
 names meant before, they mean still, and a check cell below it runs as if nothing had happened.  So the
 notebook's shell is watched: of a cell that failed, those names are remembered that it would have given
 a value and did not, until a cell gives them one.
+
+The file of a ``%%handler`` cell outlives the kernel, and another lesson may write one of the same name.
+A check takes it only if a cell of its own notebook wrote it, in this kernel.
 """
 
 from __future__ import annotations
@@ -11,9 +14,11 @@ from __future__ import annotations
 import re
 import weakref
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from labkit.errors import LabError
+from labkit.handler_magic import handlers_folder, is_ours
 
 _BINDS = re.compile(
     r"^(?:(?:async\s+)?def\s+|class\s+)(\w+)|^(\w+)\s*(?::[^=\n]+)?=(?!=)", re.MULTILINE
@@ -26,7 +31,7 @@ _left: dict[str, tuple[Any, str]] = {}
 
 
 class NotRun(LabError):
-    """The cell with the answer failed, so the answer is not what the notebook shows."""
+    """The cell with the answer failed or did not run: the answer is not what the notebook shows."""
 
     def _render_traceback_(self) -> list[str]:
         # IPython shows this instead of the frames of the lab's own machinery, which say nothing here.
@@ -62,14 +67,21 @@ def watch(ipython: Any) -> None:
 
 
 def refuse(answer: Sequence[Any]) -> None:
-    """Refuse an answer whose cell failed.
+    """Refuse an answer whose cell failed or did not run.
 
     Args:
         answer: what was given to ``check``.
 
     Raises:
-        NotRun: it says how the cell failed.
+        NotRun: it says which cell, and how it failed.
     """
+    for file in answer:
+        if isinstance(file, Path) and file.parent == handlers_folder() and not is_ours(file):
+            raise NotRun(
+                f"{file.name} is not what a cell of this notebook wrote: the cell has not run since the "
+                "kernel started, or a cell of another notebook has written a file of the same name "
+                f"since. Run the cell that begins with '%%handler {file.stem}', then this one again."
+            )
     for name, (value, error) in _left.items():
         if any(part is value for part in answer):
             raise NotRun(

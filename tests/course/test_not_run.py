@@ -12,6 +12,7 @@ from traitlets.config import Config
 
 from labkit.course.checking import check
 from labkit.course.not_run import NotRun, bound, refuse, watch
+from labkit.handler_magic import handler_file, handlers_folder, write
 
 ANSWER = "def double(x):\n    return 2 * x\n"
 
@@ -70,6 +71,27 @@ def test_another_cell_that_fails_has_nothing_to_do_with_the_answer(shell: Intera
     shell.run_cell(f"{ANSWER}\ntried = 1")
     shell.run_cell("tried = double(")
     refuse([shell.user_ns["double"]])
+
+
+def test_the_file_of_another_notebook_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LABKIT_WORK", str(tmp_path))
+    handlers_folder().mkdir()
+    of_lesson_3 = handlers_folder() / "connect.py"
+    of_lesson_3.write_text("# %%handler connect\ndef handler(event, context): ...\n", "utf-8")
+    with pytest.raises(NotRun, match=r"^connect\.py is not .* '%%handler connect', then this one"):
+        refuse([handler_file("connect")])
+    write("connect", "def handler(event, context):\n    return 1\n", handlers_folder())
+    refuse([handler_file("connect")])
+    of_lesson_3.write_text("# %%handler connect\ndef handler(event, context): ...\n", "utf-8")
+    with pytest.raises(NotRun):
+        refuse([handler_file("connect")])
+
+
+def test_a_file_that_is_no_cells_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(ANSWER, "utf-8")
+    refuse([tmp_path / "own.py"])
 
 
 @pytest.mark.parametrize(
