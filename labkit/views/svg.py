@@ -18,6 +18,9 @@ LETTER = 7.8
 """Width of a letter, in pixels: more than in any of the usual fonts, so that no text is cut off."""
 
 INK, FAINT, PAPER, LINE = "#1b1f24", "#4f555e", "#ffffff", "#8b919b"
+STRIPE = "#f4f5f7"
+"""Every other row of a chart with many, so that the eye keeps to its row."""
+
 BLUE, PURPLE, GREEN, RED, BROWN = "#0b4a8f", "#5a2d82", "#0f5328", "#9b1c1c", "#6b3a00"
 
 
