@@ -66,6 +66,7 @@ from werkzeug.exceptions import HTTPException
 
 from labkit.address import access_key as signed_by
 from labkit.apigateway import model
+from labkit.apigateway.api_key import ApiKey
 from labkit.clock import Clock
 from labkit.errors import AwsError
 from labkit.eventlog import EventLog
@@ -317,6 +318,26 @@ class Backend:
         with self._lock:
             found = self._moto_api(api_id)
             return [_stage(stage) for stage in found.stages.values()] if found else []
+
+    def api_keys(self, account: str, region: str) -> list[ApiKey]:
+        """The API keys of an account in a region, with the stages that their usage plans open."""
+        with self._lock:
+            if "apigateway" not in _ready:
+                return []  # loading it takes two seconds, and nobody has made a key
+            backend = _backends("apigateway")[account][region]
+            return [
+                ApiKey(
+                    key.value,
+                    # boto3 sends enabled as a boolean, update_api_key as text
+                    str(key.enabled).lower() == "true",
+                    frozenset(
+                        (stage["apiId"], stage["stage"])
+                        for plan in backend.get_usage_plans(key.id)
+                        for stage in plan.api_stages
+                    ),
+                )
+                for key in backend.keys.values()
+            ]
 
     def set_deployment(self, api_id: str, stage: str, deployment_id: str) -> None:
         """Point a stage to a deployment.
@@ -768,6 +789,7 @@ def _api(api: Any) -> model.Api:
         routes={route.route_key: _route(route) for route in api.routes.values()},
         integrations={i.id: _integration(i, protocol) for i in api.integrations.values()},
         authorizers={a.id: _capital(a.to_json()) for a in api.authorizers.values()},
+        models={one.name: _capital(one.to_json()) for one in api.models.values()},
         cors=_capital(api.cors_configuration or {}),
         raw=_capital(api.to_json()),
     )

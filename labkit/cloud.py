@@ -19,6 +19,7 @@ import concurrent.futures
 import itertools
 import threading
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
@@ -26,6 +27,7 @@ from labkit.address import ToApi, addressee
 from labkit.apigateway.deployments import Deployments
 from labkit.apigateway.http_api import HttpApis
 from labkit.apigateway.http_message import HttpRequest
+from labkit.apigateway.limits import AWS
 from labkit.apigateway.websocket_api import WebSocketApis
 from labkit.aws_api import AwsApi
 from labkit.backend import Backend
@@ -50,6 +52,7 @@ class Cloud:
         speed: how many seconds of AWS's timers pass in one real second.
         seed: makes ids the same in each run; ``None`` leaves them random.
         origins: the web pages that may use the cloud; those of this machine if not given.
+        new_connections: WebSocket connections that an account may open in a second.
 
     Attributes:
         log: what happens.
@@ -63,6 +66,7 @@ class Cloud:
         speed: float = 1.0,
         seed: int | None = None,
         origins: Origins | None = None,
+        new_connections: int = AWS.new_connections,
     ) -> None:
         self.log = EventLog()
         self.faults = Faults(self.log)
@@ -101,6 +105,9 @@ class Cloud:
             stage=self.deployments.stage,
             invoke=self.functions.invoke,
             call_aws=self._call_aws,
+            api_keys=self.backend.api_keys,
+            write_logs=self.backend.put_log_events,
+            limits=replace(AWS, new_connections=new_connections),
         )
         self.http_apis = HttpApis(
             log=self.log,

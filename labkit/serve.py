@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from labkit.apigateway.limits import AWS
 from labkit.clock import Clock
 from labkit.cloud import Cloud
 from labkit.origin import Origins
@@ -39,6 +40,14 @@ def main(arguments: Sequence[str]) -> int:
         metavar="ORIGIN",
         help="a web page that may use the cloud, beside those of this machine; may be repeated",
     )
+    parser.add_argument(
+        "--new-connections",
+        type=_count,
+        default=AWS.new_connections,
+        metavar="N",
+        help="WebSocket connections that an account may open in a second (default: AWS's quota, "
+        f"{AWS.new_connections})",
+    )
     options = parser.parse_args(arguments)
     try:
         origins = Origins(options.allow_origin)
@@ -47,7 +56,13 @@ def main(arguments: Sequence[str]) -> int:
     try:
         asyncio.run(
             _serve(
-                Cloud(port=options.port, speed=options.speed, seed=options.seed, origins=origins)
+                Cloud(
+                    port=options.port,
+                    speed=options.speed,
+                    seed=options.seed,
+                    origins=origins,
+                    new_connections=options.new_connections,
+                )
             )
         )
     except BrokenPipeError:
@@ -65,6 +80,12 @@ def main(arguments: Sequence[str]) -> int:
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > LAST_PORT:
         raise argparse.ArgumentTypeError(f"{text!r} is no port; ports are 0 (any) to {LAST_PORT}")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of connections, from 1 on")
     return int(text)
 
 

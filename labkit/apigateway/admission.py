@@ -1,8 +1,13 @@
-"""Who may open a connection: runs the authorizer of the ``$connect`` route.
+"""Who may open a connection, and who may send: throttling, authorizers and API keys.
 
-The rules are in :mod:`labkit.apigateway.authorizer`.  The statuses are those of "Control access to
+The rules are in :mod:`labkit.apigateway.throttle`, :mod:`~labkit.apigateway.authorizer` and
+:mod:`~labkit.apigateway.api_key`.  The statuses of an authorizer are those of "Control access to
 WebSocket APIs with AWS Lambda REQUEST authorizers": 401 for a missing identity source, 403 for a
-policy that does not allow, 500 for a function that fails or answers out of form.
+policy that does not allow, 500 for a function that fails or answers out of form.  What is throttled gets
+429.
+
+Our choices: 403 for an API key that is missing or does not open the stage, which is asked for after the
+authorizer; messages that no route takes count for ``$default``.
 """
 
 from __future__ import annotations
@@ -10,13 +15,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
 from labkit.apigateway import events
+from labkit.apigateway.api_key import AUTHORIZER, HEADER, ApiKey, opens
 from labkit.apigateway.authorizer import (
     UNAUTHORIZED,
     AuthorizerProblem,
@@ -30,6 +36,8 @@ from labkit.apigateway.handshake import Refused
 from labkit.apigateway.integrations import NotEmulated
 from labkit.apigateway.limits import Limits
 from labkit.apigateway.model import Invoke, Route, Stage
+from labkit.apigateway.routes import CONNECT
+from labkit.apigateway.throttle import Rate, Throttle, rate_of
 from labkit.errors import AwsError
 from labkit.functions.model import Invocation
 from labkit.trace import Trace
@@ -40,16 +48,43 @@ class Admission:
 
     Args:
         invoke: runs a function.
-        limits: how long an authorizer may take.
+        api_keys: the API keys of an account in a region; asked in a thread of its own.
+        limits: how long an authorizer may take, and how many connections may be opened.
         warn: writes a ``cloud.warning``.
     """
 
     def __init__(
-        self, *, invoke: Invoke, limits: Limits, warn: Callable[[Trace | None, str], None]
+        self,
+        *,
+        invoke: Invoke,
+        api_keys: Callable[[str, str], Iterable[ApiKey]],
+        limits: Limits,
+        warn: Callable[[Trace | None, str], None],
     ) -> None:
         self._invoke = invoke
+        self._api_keys = api_keys
+        self._throttle = Throttle()
         self._limits = limits
         self._warn = warn
+
+    def count(self, stage: Stage) -> None:
+        """Count a connection that is to be opened.
+
+        Raises:
+            Refused: there are too many in this second.
+        """
+        account = (stage.api.account, stage.api.region)
+        quota = self._limits.new_connections
+        if not self._throttle.admits(account, Rate(quota, quota), time.monotonic()):
+            raise Refused(429, f"an account opens at most {quota} connections a second")
+        if not self.takes(stage, CONNECT):
+            raise Refused(429, f"stage {stage.name} has a throttling limit for $connect")
+
+    def takes(self, stage: Stage, route_key: str) -> bool:
+        """Count a request to a route; ``False`` if there are too many."""
+        rate = rate_of(stage.settings, route_key)
+        key = (stage.api.id, stage.name, route_key)
+        return rate is None or self._throttle.admits(key, rate, time.monotonic())
 
     async def admit(
         self,
@@ -81,8 +116,48 @@ class Admission:
             NotEmulated: the route is guarded by something that the local cloud lacks.
         """
         _check_route(route)
-        if route.authorization_type != "CUSTOM":
-            return origin
+        usage_key = ""
+        if route.authorization_type == "CUSTOM":
+            decision = await self._authorize(
+                request, stage, route, origin, request_id=request_id, now=now, trace=trace
+            )
+            origin = replace(origin, authorizer=decision.context)
+            usage_key = decision.usage_key
+        if route.raw.get("ApiKeyRequired"):
+            await self._check_key(request, stage, usage_key)
+        return origin
+
+    async def _check_key(self, request: web.BaseRequest, stage: Stage, usage_key: str) -> None:
+        api = stage.api
+        expression = api.raw.get("ApiKeySelectionExpression") or HEADER
+        if expression == AUTHORIZER:
+            value = usage_key
+        elif expression == HEADER:
+            value = request.headers.get("x-api-key", "")
+        else:
+            raise NotEmulated(
+                f"ApiKeySelectionExpression is {expression!r}; it is {HEADER!r} or {AUTHORIZER!r}."
+            )
+        keys = await asyncio.to_thread(self._api_keys, api.account, api.region)
+        if not opens(keys, value, api.id, stage.name):
+            raise Refused(
+                403,
+                "the API key is missing, disabled, or in no usage plan with this stage"
+                if value
+                else f"an API key is required, and {expression} has none",
+            )
+
+    async def _authorize(
+        self,
+        request: web.BaseRequest,
+        stage: Stage,
+        route: Route,
+        origin: Origin,
+        *,
+        request_id: str,
+        now: int,
+        trace: Trace,
+    ) -> Decision:
         event = events.authorizer_event(
             stage,
             origin,
@@ -115,7 +190,7 @@ class Admission:
             )
         if decision.verdict is Verdict.DENY:
             raise Refused(403, f"the authorizer's policy does not allow {event['methodArn']}")
-        return replace(origin, authorizer=decision.context)
+        return decision
 
     async def _decide(
         self, authorizer: Mapping[str, Any], stage: Stage, event: Event, trace: Trace
@@ -158,9 +233,4 @@ def _check_route(route: Route) -> None:
         raise NotEmulated(
             f"It has an authorizer ({route.authorization_type}), which the local "
             "cloud does not run: nobody gets in. Use a Lambda authorizer (AuthorizationType CUSTOM)."
-        )
-    if route.raw.get("ApiKeyRequired"):
-        raise NotEmulated(
-            "It requires an API key, which the local cloud does not check: nobody "
-            "gets in. Set ApiKeyRequired to False."
         )

@@ -11,6 +11,7 @@ Our choice: what a request lacks is left out.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,6 +42,16 @@ class RouteRequest:
     body: str
     data: Any
     stage_variables: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any], stage_variables: Mapping[str, str]) -> RouteRequest:
+        """The request of an event."""
+        body = event.get("body", "")
+        try:
+            data = json.loads(body)
+        except (ValueError, RecursionError):
+            data = body
+        return cls(event, body, data, stage_variables)
 
     @property
     def context(self) -> Mapping[str, Any]:

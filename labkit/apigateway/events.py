@@ -56,6 +56,51 @@ class Origin:
     authorizer: Mapping[str, Any] | None = None
 
 
+def request_context(
+    stage: Stage,
+    origin: Origin,
+    route_key: str,
+    event_type: str,
+    request_id: str,
+    now: int,
+    more: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """``requestContext`` of an event, which is ``$context`` of templates and access logs too.
+
+    Args:
+        stage: the stage that is asked.
+        origin: the connection.
+        route_key: the route that was selected.
+        event_type: ``CONNECT``, ``MESSAGE`` or ``DISCONNECT``.
+        request_id: the request's id.
+        now: milliseconds since the epoch.
+        more: members that only some events have.
+    """
+    identity = {"sourceIp": origin.source_ip}
+    if origin.user_agent:
+        identity["userAgent"] = origin.user_agent
+    context: dict[str, Any] = {"routeKey": route_key}
+    if more:
+        context.update(more)
+    if origin.authorizer:
+        context["authorizer"] = dict(origin.authorizer)
+    context.update(
+        eventType=event_type,
+        extendedRequestId=request_id,
+        requestTime=request_time(now),
+        messageDirection="IN",
+        stage=stage.name,
+        connectedAt=origin.connected_at,
+        requestTimeEpoch=now,
+        identity=identity,
+        requestId=request_id,
+        domainName=stage.api.domain_name,
+        connectionId=origin.connection_id,
+        apiId=stage.api.id,
+    )
+    return context
+
+
 def connect_event(
     stage: Stage,
     origin: Origin,
@@ -85,7 +130,7 @@ def connect_event(
         event["multiValueQueryStringParameters"] = _grouped(parameters)
     if stage.settings.variables:
         event["stageVariables"] = dict(stage.settings.variables)
-    event["requestContext"] = _context(stage, origin, CONNECT, "CONNECT", request_id, now)
+    event["requestContext"] = request_context(stage, origin, CONNECT, "CONNECT", request_id, now)
     event["isBase64Encoded"] = False
     return event
 
@@ -124,7 +169,7 @@ def authorizer_event(
         "queryStringParameters": dict(parameters),
         "multiValueQueryStringParameters": _grouped(parameters),
         "stageVariables": dict(stage.settings.variables),
-        "requestContext": _context(stage, origin, CONNECT, "CONNECT", request_id, now),
+        "requestContext": request_context(stage, origin, CONNECT, "CONNECT", request_id, now),
     }
 
 
@@ -155,7 +200,7 @@ def message_event(
         now: milliseconds since the epoch.
         body: the message's text.
     """
-    context = _context(
+    context = request_context(
         stage, origin, route_key, "MESSAGE", request_id, now, {"messageId": message_id}
     )
     event: Event = {"requestContext": context, "body": body, "isBase64Encoded": False}
@@ -187,46 +232,14 @@ def disconnect_event(
     event: Event = {
         "headers": headers,
         "multiValueHeaders": {name: [value] for name, value in headers.items()},
-        "requestContext": _context(stage, origin, DISCONNECT, "DISCONNECT", request_id, now, end),
+        "requestContext": request_context(
+            stage, origin, DISCONNECT, "DISCONNECT", request_id, now, end
+        ),
         "isBase64Encoded": False,
     }
     if stage.settings.variables:
         event["stageVariables"] = dict(stage.settings.variables)
     return event
-
-
-def _context(
-    stage: Stage,
-    origin: Origin,
-    route_key: str,
-    event_type: str,
-    request_id: str,
-    now: int,
-    more: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    identity = {"sourceIp": origin.source_ip}
-    if origin.user_agent:
-        identity["userAgent"] = origin.user_agent
-    context: dict[str, Any] = {"routeKey": route_key}
-    if more:
-        context.update(more)
-    if origin.authorizer:
-        context["authorizer"] = dict(origin.authorizer)
-    context.update(
-        eventType=event_type,
-        extendedRequestId=request_id,
-        requestTime=request_time(now),
-        messageDirection="IN",
-        stage=stage.name,
-        connectedAt=origin.connected_at,
-        requestTimeEpoch=now,
-        identity=identity,
-        requestId=request_id,
-        domainName=stage.api.domain_name,
-        connectionId=origin.connection_id,
-        apiId=stage.api.id,
-    )
-    return context
 
 
 def _headers(

@@ -19,12 +19,14 @@ from labkit.errors import LabError
 INTERNAL_SERVER_ERROR = "Internal server error"
 TIMED_OUT = "Endpoint request timed out"
 FORBIDDEN = "Forbidden"
+TOO_MANY_REQUESTS = "Too Many Requests"
+BAD_REQUEST_BODY = "Bad request body"
 
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _MESSAGES = {
     403: FORBIDDEN,
     426: "Upgrade Required",
-    429: "Too Many Requests",
+    429: TOO_MANY_REQUESTS,
     500: INTERNAL_SERVER_ERROR,
     502: INTERNAL_SERVER_ERROR,
     504: TIMED_OUT,

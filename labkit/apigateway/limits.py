@@ -3,8 +3,7 @@
 Source: "Quotas for configuring and running a WebSocket API in API Gateway" in the Amazon API Gateway
 developer guide.  A row that AWS leaves open is marked *our choice*.
 
-Not emulated: new connections a second (500 an account), and the numbers of routes, integrations,
-stages and authorizers of an API.
+Not emulated: the numbers of routes, integrations, stages and authorizers of an API.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ KB = 1024
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one WebSocket connection may do.
+    """What WebSocket connections may do.
 
     Attributes:
         frame: bytes of one frame; a larger one closes the connection with 1009.
@@ -32,6 +31,8 @@ class Limits:
             read no further (our choice; AWS throttles by account instead).
         farewells: ``$disconnect`` integrations that run at the same time (our choice, so that
             thousands of clients that leave together do not start thousands of functions).
+        new_connections: connections that an account may open in a real second and region; more are
+            refused with 429.  AWS increases this quota on request.
         closing: real seconds that a client has to answer a close frame (our choice).
     """
 
@@ -44,6 +45,7 @@ class Limits:
     unsent: int = 256 * KB
     at_once: int = 64
     farewells: int = 8
+    new_connections: int = 500
     closing: float = 5.0
 
 

@@ -65,7 +65,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """An API with everything that a deployment freezes.  ``routes`` is by route key."""
+    """An API with everything that a deployment freezes.  ``routes`` is by route key.
+
+    ``models`` are by their names.
+    """
 
     id: str
     name: str
@@ -76,6 +79,7 @@ class Api:
     routes: Mapping[str, Route] = field(default_factory=_nothing)
     integrations: Mapping[str, Integration] = field(default_factory=_nothing)
     authorizers: Mapping[str, Mapping[str, Any]] = field(default_factory=_nothing)
+    models: Mapping[str, Mapping[str, Any]] = field(default_factory=_nothing)
     cors: Mapping[str, Any] = field(default_factory=_nothing)
     raw: Mapping[str, Any] = field(default_factory=_nothing)
 

@@ -84,8 +84,7 @@ class RouteIntegrations:
                 stage, function, json.dumps(event).encode(), trace
             )
             return ProxyAnswer.parse(invocation.payload)
-        body = event.get("body", "")
-        request = RouteRequest(event, body, _data(body), stage.settings.variables)
+        request = RouteRequest.of(event, stage.settings.variables)
         try:
             answer = await self._ask(stage, request_of(integration, request), trace)
             if integration.type == "HTTP_PROXY":
@@ -159,14 +158,6 @@ def _integration(stage: Stage, route: Route) -> Integration:
     if integration is None:
         raise NotEmulated("It has no integration: set its Target to integrations/INTEGRATION_ID.")
     return integration
-
-
-def _data(body: str) -> object:
-    try:
-        data: object = json.loads(body)
-    except (ValueError, RecursionError):
-        return body
-    return data
 
 
 def _lower(answer: BackendAnswer) -> dict[str, str]:

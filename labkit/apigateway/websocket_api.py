@@ -17,31 +17,37 @@ Our choices, where AWS documents nothing: 500 for an integration that cannot be 
 that takes too long, both during ``$connect``; 1006 when the TCP connection is lost; the spacing of
 error frames.
 
-Not emulated: IAM authorization, API keys, model validation, access logs and throttling.  Who uses one of
-them gets a ``cloud.warning`` in the event log, and the request fails instead of passing unchecked.
+Not emulated: IAM authorization.  Who uses it gets a ``cloud.warning`` in the event log, and the handshake
+fails instead of passing unchecked.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from aiohttp import web
 
 from labkit.apigateway import events
+from labkit.apigateway.access_log import AccessLogs, Write
 from labkit.apigateway.admission import Admission
+from labkit.apigateway.api_key import ApiKey
 from labkit.apigateway.connection import ClientDoesNotRead, Connection, State, Upgraded, upgrade
+from labkit.apigateway.data_mapping import RouteRequest
 from labkit.apigateway.events import Origin
 from labkit.apigateway.handshake import (
+    BAD_REQUEST_BODY,
     FORBIDDEN,
     INTERNAL_SERVER_ERROR,
     TIMED_OUT,
+    TOO_MANY_REQUESTS,
     Refused,
     check,
     switching_protocols,
@@ -55,6 +61,7 @@ from labkit.apigateway.integrations import (
 from labkit.apigateway.limits import AWS, Limits
 from labkit.apigateway.management_api import ManagementApi
 from labkit.apigateway.model import CallAws, Invoke, Protocol, Route, Stage
+from labkit.apigateway.request_model import misfit
 from labkit.apigateway.route_integrations import RouteIntegrations
 from labkit.apigateway.routes import CONNECT, DEFAULT, DISCONNECT, select
 from labkit.clock import Clock
@@ -70,10 +77,12 @@ GOING_AWAY = (1001, "Going away")
 T = TypeVar("T")
 
 
-def error_frame(message: str, connection_id: str, request_id: str) -> bytes:
+def error_frame(
+    message: str, connection_id: str, request_id: str, *, id_name: str = "requestId"
+) -> bytes:
     """What a client receives when its message could not be handled."""
     return (
-        f'{{"message": "{message}", "connectionId":"{connection_id}", "requestId":"{request_id}"}}'
+        f'{{"message": "{message}", "connectionId":"{connection_id}", "{id_name}":"{request_id}"}}'
     ).encode()
 
 
@@ -90,6 +99,8 @@ class WebSocketApis:
         stage: which stage of which API serves now.
         invoke: runs a function.
         call_aws: calls an action of an AWS service.
+        api_keys: the API keys of an account in a region.
+        write_logs: writes an access log: account, region, group, stream and its lines.
         limits: what a connection may do.
 
     Attributes:
@@ -105,6 +116,8 @@ class WebSocketApis:
         stage: Callable[[str, str], Stage | None],
         invoke: Invoke,
         call_aws: CallAws,
+        api_keys: Callable[[str, str], Iterable[ApiKey]] = lambda account, region: (),
+        write_logs: Write = lambda account, region, group, stream, lines: None,
         limits: Limits = AWS,
     ) -> None:
         self._log = log
@@ -113,7 +126,10 @@ class WebSocketApis:
         self._stage = stage
         self._limits = limits
         self._integrations = RouteIntegrations(invoke=invoke, call_aws=call_aws, limits=limits)
-        self._admission = Admission(invoke=invoke, limits=limits, warn=self._warn)
+        self._admission = Admission(
+            invoke=invoke, api_keys=api_keys, limits=limits, warn=self._warn
+        )
+        self._access_logs = AccessLogs(write=write_logs, warn=lambda text: self._warn(None, text))
         self._epoch = time.time() - time.monotonic()
         self._connections: dict[str, Connection] = {}
         self.connections: Mapping[str, Connection] = MappingProxyType(self._connections)
@@ -189,6 +205,7 @@ class WebSocketApis:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._access_logs.stop()
         if self._sockets:
             await self._all_gone.wait()
 
@@ -219,8 +236,11 @@ class WebSocketApis:
             sys.intern(request.remote or "127.0.0.1"),
             sys.intern(request.headers.get("User-Agent", "")),
         )
+        stage: Stage | None = None
+        status, problem = 200, ""
         try:
             stage = await self._admit(request, api_id, stage_name, trace)
+            self._admission.count(stage)
             origin, subprotocol = await self._connect(request, stage, origin, request_id, trace)
             head = switching_protocols(request.headers["Sec-WebSocket-Key"], subprotocol)
 
@@ -231,10 +251,12 @@ class WebSocketApis:
             if opened is None:
                 raise Refused(499, "the client has gone while the handshake was pending")
         except Refused as refused:
-            self._log.append(
-                "handshake.refused", trace, **where, status=refused.status, reason=refused.reason
-            )
-            return web.json_response(refused.body(connection_id, request_id), status=refused.status)
+            status, problem = refused.status, refused.reason
+            self._log.append("handshake.refused", trace, **where, status=status, reason=problem)
+            return web.json_response(refused.body(connection_id, request_id), status=status)
+        finally:
+            if stage is not None:
+                self._record(stage, origin, CONNECT, "CONNECT", request_id, status, problem)
         return Upgraded()
 
     async def _admit(
@@ -390,6 +412,12 @@ class WebSocketApis:
             twice = fault.action is Action.DUPLICATE
         if stage is None or key is None:
             self._report(connection, FORBIDDEN, request_id, trace)
+            if stage is not None:
+                self._record_message(connection, stage, "", request_id, 403, FORBIDDEN)
+            return
+        if not self._admission.takes(stage, key):
+            self._report(connection, TOO_MANY_REQUESTS, request_id, trace)
+            self._record_message(connection, stage, key, request_id, 429, TOO_MANY_REQUESTS)
             return
         selected = self._log.append("route.selected", trace, connection=connection.id, route=key)
         trace = trace.after(selected.seq)
@@ -409,16 +437,18 @@ class WebSocketApis:
         trace: Trace,
     ) -> None:
         """Run the integration of a message's route, and tell the client what it is to hear."""
+        message_id = events.new_id()
         event = events.message_event(
             stage,
             connection.origin,
             route_key=route.key,
-            message_id=events.new_id(),
+            message_id=message_id,
             request_id=request_id,
             now=self._now(),
             body=message,
         )
         late = False
+        status, problem = 200, ""
 
         def time_out() -> None:
             nonlocal late
@@ -427,17 +457,30 @@ class WebSocketApis:
 
         timer: asyncio.TimerHandle | None = None
         try:
+            if route.raw.get("RequestModels"):
+                seen = RouteRequest.of(event, stage.settings.variables)
+                if why := misfit(stage.api, route, seen):
+                    status, problem = 400, why
+                    frame = error_frame(
+                        BAD_REQUEST_BODY, connection.id, message_id, id_name="messageId"
+                    )
+                    self._tell(connection, frame, trace)
+                    return
             seconds = self._integrations.seconds(stage, route)
             # Only a timer: the function goes on after it, as on AWS, and so does this coroutine.
             timer = asyncio.get_running_loop().call_later(seconds, time_out)
             answer = await self._integrations.run(stage, route, event, trace)
-        except (AwsError, FunctionFailed):
+        except (AwsError, FunctionFailed) as error:
+            status, problem = 500, str(error)
             if not late:  # the log has the function's own error
                 self._report(connection, INTERNAL_SERVER_ERROR, request_id, trace)
         except (NotEmulated, IntegrationProblem) as error:
+            status, problem = 500, str(error)
             self._warn(trace, f"Route {route.key!r}: {error}")
-            self._report(connection, INTERNAL_SERVER_ERROR, request_id, trace)
+            if not late:
+                self._report(connection, INTERNAL_SERVER_ERROR, request_id, trace)
         except OutOfForm as error:
+            status, problem = 500, str(error)
             self._warn(trace, _malformed(route, error))
             if not late:
                 self._report(connection, INTERNAL_SERVER_ERROR, request_id, trace)
@@ -447,6 +490,11 @@ class WebSocketApis:
         finally:
             if timer is not None:
                 timer.cancel()
+            if late:
+                status, problem = 504, TIMED_OUT
+            self._record_message(
+                connection, stage, route.key, request_id, status, problem, message_id
+            )
 
     def _report(self, connection: Connection, message: str, request_id: str, trace: Trace) -> None:
         """Tell a client that its message could not be handled."""
@@ -549,27 +597,36 @@ class WebSocketApis:
         route = stage.api.routes.get(DISCONNECT) if stage is not None else None
         if stage is None or route is None:
             return
+        request_id = events.new_id()
         event = events.disconnect_event(
             stage,
             connection.origin,
-            request_id=events.new_id(),
+            request_id=request_id,
             now=self._now(),
             code=code,
             reason=reason,
         )
+        problem = ""
         try:
             await self._integrations.run_within(stage, route, event, trace)
-        except (AwsError, FunctionFailed, OutOfForm, TimeoutError):
-            pass  # nobody is left to be told; the log has what the function said
+        except (AwsError, FunctionFailed, OutOfForm, TimeoutError) as error:
+            # nobody is left to be told; the log has what the function said
+            problem = str(error) or TIMED_OUT
         except (NotEmulated, IntegrationProblem) as error:
+            problem = str(error)
             self._warn(trace, f"Route {route.key!r}: {error}")
         except Exception as error:
+            problem = INTERNAL_SERVER_ERROR
             self._log.append(
                 "cloud.error",
                 trace,
                 message=f"$disconnect could not be run: {type(error).__name__}: {error}",
                 detail=traceback.format_exc(),
             )
+        status = 500 if problem else 200
+        self._record(
+            stage, connection.origin, DISCONNECT, "DISCONNECT", request_id, status, problem
+        )
 
     def _sweep(self) -> None:
         """End connections that are idle or have lasted too long; come back when the next is due.
@@ -591,6 +648,44 @@ class WebSocketApis:
         if self._connections:
             loop = asyncio.get_running_loop()
             self._sweeper = loop.call_later(next_due - now, self._sweep)
+
+    # -- access logs -----------------------------------------------------------------------------
+
+    def _record_message(
+        self,
+        connection: Connection,
+        stage: Stage,
+        route_key: str,
+        request_id: str,
+        status: int,
+        problem: str,
+        message_id: str = "",
+    ) -> None:
+        origin, more = connection.origin, {"messageId": message_id}
+        self._record(stage, origin, route_key, "MESSAGE", request_id, status, problem, more)
+
+    def _record(
+        self,
+        stage: Stage,
+        origin: Origin,
+        route_key: str,
+        event_type: str,
+        request_id: str,
+        status: int,
+        problem: str,
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write a line of the stage's access log, if it has one."""
+        if not stage.settings.raw.get("AccessLogSettings"):
+            return
+        now = self._now()
+        context = events.request_context(
+            stage, origin, route_key, event_type, request_id, now, more
+        )
+        context["status"] = status
+        if problem:
+            context["error"] = {"message": problem, "messageString": json.dumps(problem)}
+        self._access_logs.record(stage, context, now)
 
     # -- small things ----------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from labkit.apigateway.api_key import ApiKey
 from labkit.apigateway.limits import AWS, Limits
 from labkit.apigateway.model import Api, Integration, Protocol, Route, Stage, StageSettings
 from labkit.apigateway.websocket_api import WebSocketApis
@@ -139,6 +140,8 @@ class Gateway:
         self.faults = Faults(self.log)
         self.functions = Functions()
         self.calls: list[tuple[AwsRequest, str, str]] = []
+        self.api_keys: list[ApiKey] = []
+        self.lines: list[tuple[str, ...]] = []
         self.aws_answer = AwsResponse.json({})
         self.stages = {(stage.api.id, stage.name): stage for stage in stages}
         self.apis = WebSocketApis(
@@ -148,6 +151,8 @@ class Gateway:
             stage=lambda api, name: self.stages.get((api, name)),
             invoke=self.functions.invoke,
             call_aws=self.call_aws,
+            api_keys=lambda account, region: self.api_keys,
+            write_logs=self.write_logs,
             limits=limits,
         )
         self.server = web.Server(self.answer, access_log=None)
@@ -156,6 +161,12 @@ class Gateway:
     @property
     def url(self) -> str:
         return f"ws://127.0.0.1:{self.port}/{API}/{STAGE}"
+
+    def write_logs(
+        self, account: str, region: str, group: str, stream: str, lines: list[tuple[int, str]]
+    ) -> None:
+        """Stands in for CloudWatch Logs."""
+        self.lines += [(account, region, group, stream, text) for _, text in lines]
 
     async def call_aws(self, request: AwsRequest, *, role: str, account: str) -> AwsResponse:
         """Stands in for AWS's services: keeps the calls and always gives ``aws_answer``."""
