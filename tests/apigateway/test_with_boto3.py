@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -191,3 +192,89 @@ def test_many_clients_at_once_are_each_asked_about(direct: Direct) -> None:
     assert sorted(who for who in written if who.startswith("user-")) == names
     for client in clients:
         client.close()
+
+
+# -- a stage with settings of every kind ----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def guarded(lab: Lab) -> tuple[str, str]:
+    """The id and the URL of an API with an API key, a model, a throttled route and an access log."""
+    apis, keys = boto3.client("apigatewayv2"), boto3.client("apigateway")
+    logs, region = boto3.client("logs"), boto3.session.Session().region_name
+    logs.create_log_group(logGroupName="guarded-access")
+    api = apis.create_api(
+        Name="guarded", ProtocolType="WEBSOCKET", RouteSelectionExpression="$request.body.action"
+    )
+    api_id = api["ApiId"]
+    mock = apis.create_integration(ApiId=api_id, IntegrationType="MOCK")["IntegrationId"]
+    apis.create_integration_response(
+        ApiId=api_id,
+        IntegrationId=mock,
+        IntegrationResponseKey="$default",
+        ResponseTemplates={"$default": "fits"},
+        TemplateSelectionExpression=r"\$default",
+    )
+    schema = {"$schema": "http://json-schema.org/draft-04/schema#", "required": ["text"]}
+    apis.create_model(
+        ApiId=api_id, Name="note", ContentType="application/json", Schema=json.dumps(schema)
+    )
+    target = f"integrations/{mock}"
+    apis.create_route(ApiId=api_id, RouteKey="$connect", Target=target, ApiKeyRequired=True)
+    note = apis.create_route(
+        ApiId=api_id,
+        RouteKey="note",
+        Target=target,
+        RequestModels={"$default": "note"},
+        ModelSelectionExpression=r"\$default",
+        RouteResponseSelectionExpression="$default",
+    )
+    apis.create_route_response(ApiId=api_id, RouteId=note["RouteId"], RouteResponseKey="$default")
+    apis.create_stage(
+        ApiId=api_id,
+        StageName="prod",
+        AutoDeploy=True,
+        RouteSettings={"note": {"ThrottlingRateLimit": 0.001, "ThrottlingBurstLimit": 2}},
+        AccessLogSettings={
+            "DestinationArn": f"arn:aws:logs:{region}:123456789012:log-group:guarded-access",
+            "Format": "$context.requestId $context.routeKey $context.status",
+        },
+    )
+    for name, stage in (("right", "prod"), ("wrong", "test")):
+        key = keys.create_api_key(name=name, enabled=True, value=name * 4)
+        plan = keys.create_usage_plan(name=name, apiStages=[{"apiId": api_id, "stage": stage}])
+        keys.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
+    return api_id, f"{api['ApiEndpoint']}/prod"
+
+
+def test_stage_settings_that_boto3_made_are_in_force(guarded: tuple[str, str]) -> None:
+    _, url = guarded
+    for header in ({}, {"x-api-key": "wrong" * 4}):
+        with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+            websocket.create_connection(url, timeout=DEADLINE, header=header)
+        assert refused.value.status_code == 403
+    client = websocket.create_connection(url, timeout=DEADLINE, header={"x-api-key": "right" * 4})
+    heard = []
+    for message in ('{"action": "note"}', '{"action": "note", "text": "x"}', '{"action": "note"}'):
+        client.send(message)
+        heard.append(client.recv())
+    client.close()
+    assert json.loads(heard[0])["message"] == "Bad request body"
+    assert heard[1] == "fits"
+    assert json.loads(heard[2])["message"] == "Too Many Requests"
+
+
+def test_access_log_has_a_line_for_each_request(guarded: tuple[str, str]) -> None:
+    api_id, url = guarded
+    websocket.create_connection(url, timeout=DEADLINE, header={"x-api-key": "right" * 4}).close()
+
+    def lines() -> list[str]:
+        found = boto3.client("logs").filter_log_events(logGroupName="guarded-access")
+        return [event["message"].split(" ", 1)[1] for event in found["events"]]
+
+    deadline = time.monotonic() + DEADLINE
+    while "$connect 200" not in lines():  # nothing announces a line
+        assert time.monotonic() < deadline
+    assert set(lines()) <= {"$connect 200", "$connect 403", "note 400", "note 200", "note 429"}
+    streams = boto3.client("logs").describe_log_streams(logGroupName="guarded-access")
+    assert [s["logStreamName"] for s in streams["logStreams"]] == [f"{api_id}/prod"]
