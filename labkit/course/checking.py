@@ -107,7 +107,13 @@ def judge(exercise: Exercise, *answer: Any, seed: int | None = None) -> NotYet |
     try:
         exercise.check(attempt, *answer)
     except NotYet as verdict:
-        crashes = [crash for each in opened for crash in each.crashes]
+        theirs = {own_text(part) for part in answer}
+        crashes = [
+            crash
+            for each in opened
+            for crash in each.crashes
+            if not crash.sources or crash.sources & theirs  # no function of the check's own
+        ]
         if crashes and not verdict.frames:
             last = crashes[-1]
             told = _own_lines(last.lines)

@@ -65,11 +65,13 @@ class Crash:
         function: its name.
         error: the exception's class and message.
         lines: the log's lines, the traceback among them.
+        sources: the texts of its files, if the check has deployed it.
     """
 
     function: str
     error: str
     lines: tuple[str, ...]
+    sources: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,7 @@ class Sandbox:
         self._after = lab.log.last
         self._open = ExitStack()
         self._sockets: list[Socket] = []
+        self._sources: dict[str, frozenset[str]] = {}
 
     def __enter__(self) -> Sandbox:
         keys = self.client("sts").assume_role(
@@ -265,6 +268,7 @@ class Sandbox:
         if isinstance(source, str):
             source = {f"{name.replace('-', '_')}.py": source}
         files = texts(source)
+        self._sources[name] = frozenset(files.values())
         first, text = next(iter(files.items()))
         made = self.client("lambda").create_function(
             FunctionName=name,
@@ -530,7 +534,12 @@ class Sandbox:
         """The functions that raised, in order."""
         events = self._events()
         return [
-            Crash(event["function"], event["error"], _lines(events, event["request"]))
+            Crash(
+                event["function"],
+                event["error"],
+                _lines(events, event["request"]),
+                self._sources.get(event["function"], frozenset()),
+            )
             for event in events
             if event.kind == "function.returned" and event.get("error")
         ]

@@ -159,6 +159,29 @@ def test_a_handler_that_raises_within_boto3_shows_its_own_frames_alone(tmp_path:
     assert any(line.startswith("[ERROR] ResourceNotFoundException: ") for line in shown)
 
 
+@exercise(
+    "1.3",
+    "Predict",
+    kind=Kind.PREDICT,
+    difficulty=1,
+    minutes=1,
+    hints=("a", "b", "c"),
+    diagnoses={"ONE": "one", "TWO": "two", "THREE": "three"},
+)
+def predicts(attempt: Attempt, said: str) -> None:
+    with attempt.sandbox() as aws:
+        function = aws.function("fails", "def handler(event, context):\n    raise KeyError")
+        if (error := aws.invoke(function, {})["errorType"]) != said:
+            raise attempt.not_yet("ONE", did=f"you said {said}", expected=error)
+
+
+def test_the_log_of_a_function_of_the_checks_own_is_not_shown_as_the_students() -> None:
+    verdict = judge(predicts, "ValueError")
+    assert verdict is not None
+    assert verdict.diagnosis == "ONE"
+    assert verdict.frames == ()
+
+
 def test_an_error_in_the_students_code_shows_the_students_frames_alone() -> None:
     space: dict[str, object] = {}
     source = "def double(x):\n    return x + None\n"

@@ -17,6 +17,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
 
 from labkit.course.exercise import Attempt, Diagnosis, Kind, exercise
@@ -34,6 +36,8 @@ from labkit.course.sandbox import Refused, Sandbox, quoted
 from labkit.eventlog import Event
 
 DAY = 24 * 3600
+
+LOG = "read the log above: its [ERROR] line, then the last line with /var/task, which is yours"
 
 WRITES = ("PutItem", "UpdateItem", "TransactWriteItems")
 """The operations that can look and write in one step."""
@@ -170,6 +174,16 @@ def _status(aws: Sandbox, url: str, case: str) -> int:
             "let one call look and write: a write with a condition",
             ("Two functions look, and neither sees an item. What does each of them do next?",),
         ),
+        "STALE": Diagnosis(
+            "compare with the item as it is now: let the refused put bring it, or read consistently",
+            (
+                "The put was refused, so the item is there. Does GetItem see it already?",
+                "By default GetItem may answer with a copy to which the last write has not come yet. The "
+                "local cloud never does so, AWS now and then.",
+                'ConsistentRead=True, or ReturnValuesOnConditionCheckFailure="ALL_OLD", which needs no '
+                "second call.",
+            ),
+        ),
         "HIDES_ERRORS": "catch only ConditionalCheckFailedException: any other error is a real one",
     },
     solved="AWS's own APIs do the same with a ClientToken.",
@@ -218,6 +232,7 @@ def same_order(attempt: Attempt, begin: Callable[..., Any]) -> None:
             )
         _other_orders(attempt, desk, dynamodb, begin, key, order)
         _overtaken(attempt, desk, dynamodb, begin, order)
+        _read_too_old(attempt, desk, dynamodb, begin, key, order)
         said = _said(begin, dynamodb, "no-such-table", key, order)
         if said != "ResourceNotFoundException":
             raise attempt.not_yet(
@@ -304,6 +319,31 @@ def _overtaken(
             "TWO_WINNERS",
             did=f"another order took the key just before the write; begin gave {short(said, 50)}",
             expected="ValueError, and the item of the other order stays",
+        )
+
+
+def _read_too_old(
+    attempt: Attempt, desk: Desk, dynamodb: Any, begin: Callable[..., Any], key: str, order: Any
+) -> None:
+    """The item was written a moment ago, and a read that is not consistent does not see it yet."""
+
+    def copy(params: dict[str, Any], **_: Any) -> tuple[AWSResponse, dict[str, Any]] | None:
+        if json.loads(params["body"]).get("ConsistentRead"):
+            return None
+        return AWSResponse("", 200, HTTPHeaders(), None), {"ResponseMetadata": {}}
+
+    dynamodb.meta.events.register("before-call.dynamodb.GetItem", copy)
+    try:
+        said = str(begin(dynamodb, desk.executions, key, order))
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+    finally:
+        dynamodb.meta.events.unregister("before-call.dynamodb.GetItem", copy)
+    if said != name_of(key):
+        raise attempt.not_yet(
+            "STALE",
+            did=f"GetItem did not see what was written just before; begin gave {short(said, 50)}",
+            expected=f"the same name, {name_of(key)}",
         )
 
 
@@ -476,6 +516,7 @@ def _changed(signature: str) -> str:
     ),
     diagnoses={
         "LETS_ANYBODY_IN": "refuse who has no ticket, or one that is not ours",
+        "FAILS": LOG,
         "WRONG_STATUS": "answer 401 for no ticket or a forged one, 403 for one that is too late",
         "TRUSTS_THE_QUERY": "take the execution's name from the ticket, from nothing else",
         "REFUSES_GOOD": "let in who has a good ticket",
@@ -517,8 +558,9 @@ def only_with_a_ticket(attempt: Attempt, file: Path) -> None:
         for what, query, wanted in cases:
             status = refused(query)
             if status != wanted:
+                code = {101: "LETS_ANYBODY_IN", 502: "FAILS"}.get(status, "WRONG_STATUS")
                 raise attempt.not_yet(
-                    "LETS_ANYBODY_IN" if status == 101 else "WRONG_STATUS",
+                    code,
                     did=f"{what}: {_answered(status)}",
                     expected=f"refused with {wanted}",
                 )
@@ -534,7 +576,7 @@ def only_with_a_ticket(attempt: Attempt, file: Path) -> None:
         status = refused(f"?ticket={quoted(desk.sign(gone))}")
         if status != 403 or desk.item(gone):
             raise attempt.not_yet(
-                "MAKES_ITEMS",
+                "FAILS" if status == 502 else "MAKES_ITEMS",
                 did=f"a ticket for an execution without an item: {_answered(status)}"
                 f"{', and an item was made' if desk.item(gone) else ''}",
                 expected="refused with 403, and no item",
@@ -577,7 +619,9 @@ def _good_ticket(attempt: Attempt, desk: Desk, url: str, mine: str, other: str) 
         client = aws.connect(f"{url}{query}")
     except Refused as no:
         raise attempt.not_yet(
-            "REFUSES_GOOD", did=f"a good ticket is refused with {no.status}", expected="let in"
+            "FAILS" if no.status == 502 else "REFUSES_GOOD",
+            did=f"a good ticket: {_answered(no.status)}",
+            expected="let in",
         ) from None
     written = next((i for i in aws.items(desk.connections) if i["connectionId"] == client.id), {})
     if written.get("executionName") == other or (desk.item(other) or {}).get("connectionId"):
@@ -611,8 +655,8 @@ def _back_again(attempt: Attempt, desk: Desk, url: str, mine: str) -> None:
         client = desk.aws.connect(f"{url}?ticket={quoted(desk.sign(mine))}")
     except Refused as no:
         raise attempt.not_yet(
-            "LOCKED_OUT",
-            did=f"a client that comes back with a good ticket is refused with {no.status}",
+            "FAILS" if no.status == 502 else "LOCKED_OUT",
+            did=f"a client that comes back with a good ticket: {_answered(no.status)}",
             expected="let in",
         ) from None
     listener = (desk.item(mine) or {}).get("connectionId")
@@ -742,6 +786,7 @@ def handler(event, context):
         "WRONG_URL": "return the API's endpoint as it is, without stage and path",
         "NOT_DEPLOYED": "publish the API on the stage `$default`, with AutoDeploy or a deployment",
         "NO_ROUTE": "make the route `POST /orders`",
+        "NO_TARGET": "let the route's Target be integrations/ and the id of the integration",
         "TOO_MANY_ROUTES": "let nothing but `POST /orders` reach the function",
         "OLD_PAYLOAD": "choose payload format 2.0",
         "WRONG_NAME": "give the API the name that the function gets",
@@ -784,7 +829,18 @@ def http_api(attempt: Attempt, build_http_api: Callable[[str, str], Any]) -> Non
 
 def _why(attempt: Attempt, aws: Sandbox, api_id: str, status: int, body: Any) -> None:
     apis = aws.client("apigatewayv2")
-    keys = [route["RouteKey"] for route in apis.get_routes(ApiId=api_id)["Items"]]
+    routes = {route["RouteKey"]: route for route in apis.get_routes(ApiId=api_id)["Items"]}
+    if "POST /orders" in routes:
+        there = apis.get_integrations(ApiId=api_id)["Items"]
+        wanted = [f"integrations/{integration['IntegrationId']}" for integration in there]
+        target = routes["POST /orders"].get("Target")
+        if target not in wanted:
+            raise attempt.not_yet(
+                "NO_TARGET",
+                did=f"the Target of POST /orders is {target or 'not there'}",
+                expected=" or ".join(wanted) or "an integration; there is none",
+            )
+    keys = list(routes)
     stages = [stage["StageName"] for stage in apis.get_stages(ApiId=api_id)["Items"]]
     did = short(f"POST /orders is answered {status} {body}; routes {keys}, stages {stages}", 110)
     code = "NO_ROUTE" if "POST /orders" not in keys else "NOT_DEPLOYED"
@@ -810,7 +866,11 @@ def _why(attempt: Attempt, aws: Sandbox, api_id: str, status: int, body: Any) ->
         "machine's with :execution: in the place of :stateMachine:, and the name at its end.",
     ),
     diagnoses={
-        "FAILS": "read the last line of the log: the function raises",
+        "FAILS": LOG,
+        "KEY_NOT_READ": Diagnosis(
+            "look at the name of the header: in the event it is in lower case",
+            ("The client sent a key, and each try got another name. Which header did you read?",),
+        ),
         "WRONG_ANSWER": "answer 202 with `orderId`, `executionArn` and `websocketUrl`",
         "WRONG_NAME": "make the name of the key, as in exercise 4.2",
         "NO_ITEM": "write the item of the execution: the order as JSON text, and when it expires",
@@ -873,6 +933,13 @@ def _accepted(attempt: Attempt, desk: Desk, post: Post, order: Any, key: str) ->
             expected="202 with orderId, executionArn and websocketUrl",
         )
     if body["orderId"] != name_of(key):
+        again = post(order, key)[1]
+        if isinstance(again, dict) and again.get("orderId") != body["orderId"]:
+            raise attempt.not_yet(
+                "KEY_NOT_READ",
+                did=f"Idempotency-Key: {key} was sent twice; the orderIds were two",
+                expected=f"{name_of(key)}, both times",
+            )
         raise attempt.not_yet(
             "WRONG_NAME", did=f"orderId is {short(str(body['orderId']))}", expected=name_of(key)
         )

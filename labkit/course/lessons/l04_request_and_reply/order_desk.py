@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import linecache
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,9 +62,11 @@ def verify(text, key, now):
 
 
 def module(source: str, name: str) -> dict[str, Any]:
-    """What a module of this source has."""
+    """What a module of this source has; a traceback shows its lines."""
     names: dict[str, Any] = {"__name__": name}
-    exec(compile(source, f"{name}.py", "exec"), names)
+    file = f"{name}.py"
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    exec(compile(source, file, "exec"), names)
     return names
 
 
