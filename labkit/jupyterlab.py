@@ -27,7 +27,14 @@ def main(arguments: Sequence[str], call: Callable[..., int] = subprocess.call) -
             print(line)
     except LabError as error:
         print(error, file=sys.stderr)  # the lessons can be read all the same
-    command = [sys.executable, "-m", "jupyterlab", str(FIRST), "--ip=127.0.0.1", *arguments]
+    command = [
+        *(sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1"),
+        # Named as a file to open, the notebook's own folder would be all that JupyterLab shows, and
+        # the student's copies in work/ would be out of reach.
+        f"--ServerApp.root_dir={root}",
+        f"--LabApp.default_url=/lab/tree/{FIRST.as_posix()}",
+        *arguments,
+    ]
     try:
         return call(command, cwd=root)
     except KeyboardInterrupt:
