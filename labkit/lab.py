@@ -253,6 +253,8 @@ def _changed_environment(endpoint: str) -> Mapping[str, str | None]:
         "AWS_ACCESS_KEY_ID": redirect.ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": redirect.SECRET_KEY,
         "AWS_EC2_METADATA_DISABLED": "true",
+        # StartSyncExecution would be sent to the host sync-127.0.0.1.
+        "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
         "AWS_DEFAULT_REGION": os.environ.get("AWS_DEFAULT_REGION")
         or os.environ.get("AWS_REGION")
         or DEFAULT_REGION,

@@ -52,7 +52,6 @@ def variables(
         "_HANDLER": function.handler,
         "AWS_REGION": function.region,
         "AWS_DEFAULT_REGION": function.region,
-        "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
         "AWS_LAMBDA_FUNCTION_VERSION": function.version,
@@ -64,6 +63,8 @@ def variables(
         "LAMBDA_RUNTIME_DIR": str(RUNTIME),
         **credentials,
     }
+    if not function.brings_runtime:
+        reserved["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{function.runtime}"
     if sys.platform == "darwin":
         # Asking macOS for its proxies crashes a forked process; botocore asks unless told not to.
         unreserved["no_proxy"] = "*"

@@ -20,12 +20,13 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from labkit.errors import EnvironmentProblem
+from labkit.functions.program import INTERPRETER
 from labkit.functions.environment import RUNTIME
 
 POSIX = os.name == "posix"
@@ -42,14 +43,15 @@ class Job:
         environment: all of its environment variables.
         endpoint: the local cloud's address.
         memory: MB.
-        fresh: start a new interpreter, for a package that brings its own SDK.
+        command: the program to run, with its arguments, for a package that brings its own SDK or
+            its own runtime; empty for a fork, which has the SDK loaded.
     """
 
     folder: str
     environment: Mapping[str, str]
     endpoint: str
     memory: int
-    fresh: bool
+    command: Sequence[str] = ()
 
 
 @dataclass(eq=False, slots=True)
@@ -192,7 +194,7 @@ class ForkServer:
                 "environment": dict(job.environment),
                 "endpoint": job.endpoint,
                 "memory": job.memory,
-                "fresh": job.fresh,
+                "command": list(job.command),
             }
             assert self._loop is not None
             answer: asyncio.Future[Child] = self._loop.create_future()
@@ -359,7 +361,7 @@ class Subprocesses:
         loop = asyncio.get_running_loop()
         environment = {**job.environment, "LABKIT_ENDPOINT": job.endpoint}
         process = subprocess.Popen(  # noqa: ASYNC220 (it returns at once)
-            [sys.executable, "-s", str(RUNTIME / "bootstrap.py")],
+            job.command or INTERPRETER,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -42,6 +42,11 @@ class FunctionConfiguration:
     reserved_concurrency: int | None = None
     log_group: str = ""
 
+    @property
+    def brings_runtime(self) -> bool:
+        """Whether the package has the runtime in it, as for an OS-only one (``provided.al2023``)."""
+        return self.runtime.startswith("provided")
+
 
 @dataclass(frozen=True, slots=True)
 class Invocation:

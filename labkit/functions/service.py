@@ -39,6 +39,7 @@ from labkit.errors import AwsError, EnvironmentProblem
 from labkit.eventlog import EventLog
 from labkit.faults import Action, Fault, Faults
 from labkit.functions import outcome as outcomes
+from labkit.functions.program import program
 from labkit.functions.environment import log_group, variables
 from labkit.functions.forks import POSIX, ForkServer, Job, Starter, Subprocesses
 from labkit.functions.log_stream import LogStream, LogWriter, WriteLogs, stream_name, tail
@@ -422,8 +423,8 @@ class Functions:
         """Start a process of a function."""
         function = pool.function
         try:
-            fresh = await self._unpacked(function)
-            return await self._spawn(pool, fresh, start)
+            own_sdk = await self._unpacked(function)
+            return await self._spawn(pool, own_sdk, start)
         except (OSError, EnvironmentProblem) as error:
             self._log.append(
                 "cloud.error",
@@ -433,7 +434,7 @@ class Functions:
             )
             raise AwsError("ServiceException", str(error), 500) from error
 
-    async def _spawn(self, pool: Pool, fresh: bool, start: Start) -> Process:
+    async def _spawn(self, pool: Pool, own_sdk: bool, start: Start) -> Process:
         function = pool.function
         name = stream_name(function.version, time.time())
         stream = LogStream(function.account, function.region, log_group(function), name)
@@ -460,7 +461,10 @@ class Functions:
                 log_stream=name,
                 credentials=credentials,
             )
-            job = Job(task_root, environment, self._endpoint(), function.memory, fresh)
+            if function.brings_runtime:  # its SDK may be another than Python's
+                environment.setdefault("AWS_ENDPOINT_URL", self._endpoint())
+            command = program(function, task_root=task_root, brings_sdk=own_sdk)
+            job = Job(task_root, environment, self._endpoint(), function.memory, command)
             child = await self._ready().spawn(job, output.target)
         except BaseException:
             process.abandon()

@@ -8,7 +8,7 @@ It is started as ``python -I fork_server.py CONTROL PARENT FOLDER [PATH…]``: t
 stream socket to the cloud, the cloud's process id, a temporary folder to remove in the end (or an
 empty string), and folders to find packages in.  A message in either direction is four bytes of length (big-endian) and JSON:
 
-* cloud to server: ``{"id", "folder", "environment", "endpoint", "memory", "fresh"}``, with the file
+* cloud to server: ``{"id", "folder", "environment", "endpoint", "memory", "command"}``, with the file
   descriptor for the function's output beside it (``SCM_RIGHTS``);
 * server to cloud: ``{"id", "pid"}``, and later ``{"pid", "exit"}`` (an exit status; minus a signal).
 
@@ -46,7 +46,7 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 MEGABYTE = 1 << 20
 FRESH_INTERPRETER = 96 * MEGABYTE
-"""What a fresh interpreter with an SDK of its own needs before the function's own memory counts."""
+"""What a program of a package's own needs before the function's own memory counts."""
 
 
 def prctl(option: int, value: int) -> None:
@@ -286,11 +286,15 @@ def become(message: dict[str, Any]) -> NoReturn:
     folder: str = message["folder"]
     runtime = os.path.dirname(os.path.abspath(__file__))
     os.chdir(folder)
-    if message["fresh"]:
+    command: list[str] = message["command"]
+    if command:
         limit_memory(message["memory"] * MEGABYTE + FRESH_INTERPRETER)
         environment["LABKIT_ENDPOINT"] = message["endpoint"]
-        script = os.path.join(runtime, "bootstrap.py")
-        os.execve(sys.executable, [sys.executable, "-s", script], environment)
+        try:
+            os.execve(command[0], command, environment)
+        except OSError as error:
+            print(f"{command[0]} cannot be run: {error.strerror}", flush=True)
+            os._exit(1)
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
