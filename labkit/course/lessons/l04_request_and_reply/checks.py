@@ -753,7 +753,8 @@ def _where(error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if frame.filename != __file__]
     line = own[0].line if own else ""
-    return textwrap.shorten(f"{type(error).__name__}: {error} ({line})", 85)
+    said = ": ".join(filter(None, (type(error).__name__, str(error))))
+    return textwrap.shorten(f"{said} ({line})", 85)
 
 
 # -- 4.6 ------------------------------------------------------------------------------------------
