@@ -1744,16 +1744,27 @@ def _send_task_success(_: Any) -> Any:
     return send_task_success
 
 
-def _send_task_heartbeat(original: Any) -> Any:
+def _send_task_heartbeat(_: Any) -> Any:
     def send_task_heartbeat(self: Any) -> Any:
-        _checked_token(self)
-        return original(self)
+        # The task may have no time for heartbeats, or not have begun to measure it.
+        _checked_token(self).notify_heartbeat()
+        return _result({})
 
     return send_task_heartbeat
 
 
-def _checked_token(response: Any) -> None:
-    """Refuse a token that no task waits with: unknown, or its task has gone on."""
+def _setup_heartbeat(original: Any) -> Any:
+    def setup_heartbeat_endpoint(self: Any, heartbeat_seconds: int) -> Any:
+        made = original(self, heartbeat_seconds)
+        if self.get_outcome() is not None:
+            made.notify()
+        return made
+
+    return setup_heartbeat_endpoint
+
+
+def _checked_token(response: Any) -> Any:
+    """What waits with a token; refuses one that is unknown, or whose task has gone on."""
     token = response._get_param("taskToken")
     for execution in response.stepfunction_backend._get_executions():
         env = execution.exec_worker.env
@@ -1764,7 +1775,7 @@ def _checked_token(response: Any) -> None:
             raise AwsError("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
         if endpoint.get_outcome() is not None:
             raise AwsError("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
-        return
+        return endpoint
     raise AwsError("InvalidToken", "Invalid Token: 'Invalid token'")
 
 
@@ -1987,6 +1998,12 @@ REPLACEMENTS: tuple[Replacement, ...] = (
     ),
     Replacement(f"{TASK}.service.state_task_service_callback", "time", _time, _INTERRUPTIBLE),
     Replacement(f"{ASL}.eval.callback.callback", "Event", _always(running.Event), _INTERRUPTIBLE),
+    Replacement(
+        f"{ASL}.eval.callback.callback",
+        "CallbackEndpoint.setup_heartbeat_endpoint",
+        _setup_heartbeat,
+        "a task that its function ended before it returned would wait for a heartbeat",
+    ),
     Replacement(f"{ASL}.component.common.retry.retrier_decl", "time", _retry_time, _INTERRUPTIBLE),
     Replacement(
         f"{STATE}.wait.wait_function.wait_function",
@@ -2254,7 +2271,7 @@ REPLACEMENTS: tuple[Replacement, ...] = (
             ),
             ("send_task_failure", _send_task_failure, "the cause; tokens of ended tasks"),
             ("send_task_success", _send_task_success, "InvalidOutput; tokens of ended tasks"),
-            ("send_task_heartbeat", _send_task_heartbeat, "tokens of ended tasks"),
+            ("send_task_heartbeat", _send_task_heartbeat, "tokens of ended tasks; early ones"),
         )
     ),
 )

@@ -77,6 +77,10 @@ SIGNATURES = {
     f"{ASL}.eval.states:ContextObject.update_task_token": "self",
     f"{ASL}.eval.callback.callback:CallbackPoolManager.add": "self, callback_id",
     f"{ASL}.eval.callback.callback:CallbackEndpoint.get_outcome": "self",
+    f"{ASL}.eval.callback.callback:CallbackEndpoint.notify_heartbeat": "self",
+    f"{ASL}.eval.callback.callback:CallbackEndpoint.setup_heartbeat_endpoint": (
+        "self, heartbeat_seconds"
+    ),
     f"{ASL}.eval.callback.callback:HeartbeatTimeoutError": "type",
     f"{ASL}.eval.event.event_manager:EventManager.add_event": (
         "self, context, event_type, event_details, timestamp, update_source_event_id"

@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 
 from labkit import package
 from labkit.lab import Lab, running
+from labkit.resources import role
 
 DEADLINE = 20.0
 
@@ -142,6 +143,92 @@ def run_task(lab: Lab, api: str, stage: str | None, query: dict[str, list[str]])
         timeout=DEADLINE,
     )
     return states.describe_execution(executionArn=arn)
+
+
+# -- state machines and functions that call each other -----------------------------------------------
+
+CALLS_STATES = b"""
+import json
+import boto3
+
+def handler(event, context):
+    states = boto3.client("stepfunctions")
+    match event:
+        case {"machine": machine}:
+            done = states.start_sync_execution(stateMachineArn=machine, input='{"n": 20}')
+            return {"status": done["status"], "output": json.loads(done["output"])}
+        case {"token": token, "order": "good"}:
+            states.send_task_heartbeat(taskToken=token)
+            states.send_task_success(taskToken=token, output='{"by": "function"}')
+        case {"token": token, "order": "bad"}:
+            states.send_task_failure(taskToken=token, error="NoStock", cause="sold out")
+        case {"n": number}:
+            return number + 1
+"""
+
+
+@pytest.fixture(scope="module")
+def calls_states(lab: Lab) -> str:
+    made = boto3.client("lambda").create_function(
+        FunctionName="calls-states",
+        Runtime="python3.13",
+        Handler="app.handler",
+        Role=role(),
+        Timeout=20,
+        Code={"ZipFile": package({"app.py": CALLS_STATES})},
+    )
+    return str(made["FunctionArn"])
+
+
+def test_sync_execution_is_run_by_the_kernel_and_by_a_function(calls_states: str) -> None:
+    states = boto3.client("stepfunctions")
+    work = {"Type": "Task", "Resource": calls_states, "End": True}
+    machine = states.create_state_machine(
+        name=f"express-{uuid.uuid4().hex}",
+        type="EXPRESS",
+        definition=json.dumps({"StartAt": "Work", "States": {"Work": work}}),
+        roleArn=role("states"),
+    )["stateMachineArn"]
+    done = states.start_sync_execution(stateMachineArn=machine, input='{"n": 41}')
+    assert (done["status"], done["output"]) == ("SUCCEEDED", "42")
+    answer = boto3.client("lambda").invoke(
+        FunctionName=calls_states, Payload=json.dumps({"machine": machine})
+    )
+    assert json.load(answer["Payload"]) == {"status": "SUCCEEDED", "output": 21}
+
+
+@pytest.mark.parametrize(
+    ("order", "ends"),
+    [("good", ("SUCCEEDED", '{"by":"function"}', None)), ("bad", ("FAILED", None, "NoStock"))],
+)
+def test_function_that_was_given_a_token_ends_the_task(
+    lab: Lab, calls_states: str, order: str, ends: tuple[str, str | None, str | None]
+) -> None:
+    states = boto3.client("stepfunctions")
+    waits = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
+        "Parameters": {
+            "FunctionName": calls_states,
+            "Payload": {"token.$": "$$.Task.Token", "order.$": "$.order"},
+        },
+        "HeartbeatSeconds": 600,
+        "End": True,
+    }
+    machine = states.create_state_machine(
+        name=f"waits-{uuid.uuid4().hex}",
+        definition=json.dumps({"StartAt": "Wait", "States": {"Wait": waits}}),
+        roleArn=role("states"),
+    )["stateMachineArn"]
+    arn = states.start_execution(stateMachineArn=machine, input=json.dumps({"order": order}))[
+        "executionArn"
+    ]
+    lab.log.wait(
+        lambda event: event.kind == "execution.ended" and event["execution"] == arn,
+        timeout=DEADLINE,
+    )
+    done = states.describe_execution(executionArn=arn)
+    assert (done["status"], done.get("output"), done.get("error")) == ends
 
 
 # -- whatever fails -------------------------------------------------------------------------------

@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from labkit.errors import EnvironmentProblem
-from labkit.functions.program import INTERPRETER
 from labkit.functions.environment import RUNTIME
+from labkit.functions.program import INTERPRETER
 
 POSIX = os.name == "posix"
 PATIENCE = 3.0

@@ -39,7 +39,6 @@ from labkit.errors import AwsError, EnvironmentProblem
 from labkit.eventlog import EventLog
 from labkit.faults import Action, Fault, Faults
 from labkit.functions import outcome as outcomes
-from labkit.functions.program import program
 from labkit.functions.environment import log_group, variables
 from labkit.functions.forks import POSIX, ForkServer, Job, Starter, Subprocesses
 from labkit.functions.log_stream import LogStream, LogWriter, WriteLogs, stream_name, tail
@@ -48,6 +47,7 @@ from labkit.functions.outcome import Outcome
 from labkit.functions.package import brings_sdk, unpack
 from labkit.functions.pool import INIT_SECONDS, Pool, Start
 from labkit.functions.process import Output, Process, Running
+from labkit.functions.program import program
 from labkit.functions.runtime_api import Event, event_arn
 from labkit.trace import Trace
 from labkit.wire import LOCAL_ACCOUNT

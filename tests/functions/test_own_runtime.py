@@ -9,8 +9,8 @@ from io import BytesIO
 
 import pytest
 
-from labkit.functions.program import INTERPRETER, program
 from labkit.functions.model import FunctionConfiguration
+from labkit.functions.program import INTERPRETER, program
 from tests.functions.conftest import Account
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
