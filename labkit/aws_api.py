@@ -13,12 +13,19 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from labkit.address import access_key
 from labkit.apigateway.deployments import Deployments
 from labkit.apigateway.model import Protocol
+from labkit.apigateway.quick_create import (
+    QUICK_STAGE,
+    check_quick_create,
+    quick_integration,
+    quick_route,
+)
 from labkit.backend import Backend
 from labkit.errors import AwsError
 from labkit.eventlog import EventLog
@@ -30,6 +37,7 @@ from labkit.wire import LOCAL_ACCOUNT, AwsRequest, AwsResponse, Headers
 _INVOKE = re.compile(r"^/2015-03-31/functions/(?P<function>[^/]+)/invocations$")
 _FUNCTION = re.compile(r"^/(?:2015-03-31|2017-10-31)/functions(?:/(?P<function>[^/]+))?")
 _API = re.compile(r"^/v2/apis(?:/(?P<api>[^/]+))?")
+_GONE = re.compile(r"^/v2/apis/(?P<api>[^/]+)(?:/stages/(?P<stage>[^/]+))?/?$")
 _REST = {"POST": "Create", "GET": "Get", "PUT": "Put", "PATCH": "Update", "DELETE": "Delete"}
 
 
@@ -43,6 +51,8 @@ class AwsApi:
         functions: Lambda's execution side.
         deployments: which stage serves what.
         endpoint: the cloud's own address, ``http://127.0.0.1:N``.
+        close: closes the connections to an API, or to one of its stages: the API's id, the stage's
+            name or ``None``.
     """
 
     def __init__(
@@ -54,6 +64,7 @@ class AwsApi:
         functions: Functions,
         deployments: Deployments,
         endpoint: Callable[[], str],
+        close: Callable[[str, str | None], None] = lambda api_id, stage: None,
     ) -> None:
         self._log = log
         self._faults = faults
@@ -61,6 +72,7 @@ class AwsApi:
         self._functions = functions
         self._deployments = deployments
         self._endpoint = endpoint
+        self._close = close
 
     async def answer(self, request: AwsRequest) -> AwsResponse:
         """Answer one call; an AWS error is an answer too."""
@@ -168,7 +180,9 @@ class AwsApi:
         return AwsResponse(invocation.status, headers, invocation.payload)
 
     async def _apigateway(self, request: AwsRequest) -> AwsResponse:
-        request.json()  # refuses what moto fails on
+        wish = request.json()  # refuses what moto fails on
+        if request.operation == "CreateApi":
+            check_quick_create(wish)
         found = _API.match(request.path)
         api_id = unquote(found["api"]) if found and found["api"] else ""
         response = self._deployments.answer(request)
@@ -176,11 +190,38 @@ class AwsApi:
             return response
         response = await self._backend.answer(request)
         if response.status < 300:
+            if request.operation == "CreateApi":
+                await self._quick_create(request, response)
             if found:
                 self._show_endpoint(response)
             if request.method != "GET" and api_id:
                 self._deployments.changed(api_id)
+            if request.method == "DELETE" and (gone := _GONE.match(request.path)):
+                # AWS documents nothing of connections whose API or stage is deleted (our choice).
+                self._close(unquote(gone["api"]), gone["stage"] and unquote(gone["stage"]))
         return response
+
+    async def _quick_create(self, request: AwsRequest, response: AwsResponse) -> None:
+        """Give a new API what ``Target`` asks for, see :mod:`labkit.apigateway.quick_create`."""
+        wish = request.json()
+        if not wish.get("target"):
+            return
+        api_id = json.loads(response.body)["apiId"]
+
+        async def create(what: str, members: Mapping[str, Any]) -> Mapping[str, Any]:
+            part = replace(
+                request,
+                path=f"/v2/apis/{api_id}/{what}",
+                body=json.dumps(members).encode(),
+                operation="",
+            )
+            made: Mapping[str, Any] = json.loads((await self._backend.answer(part)).body)
+            return made
+
+        integration = await create("integrations", quick_integration(wish))
+        await create("routes", quick_route(wish, str(integration["integrationId"])))
+        await create("stages", QUICK_STAGE)
+        self._deployments.changed(api_id)
 
     def _show_endpoint(self, response: AwsResponse) -> None:
         """Put the address under which the API really answers into ``ApiEndpoint``."""

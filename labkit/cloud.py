@@ -122,6 +122,7 @@ class Cloud:
             functions=self.functions,
             deployments=self.deployments,
             endpoint=lambda: self.endpoint,
+            close=self.websocket_apis.close_api,
         )
         self._server = Server(
             port=port,

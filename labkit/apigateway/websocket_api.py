@@ -180,14 +180,15 @@ class WebSocketApis:
         if connection is not None:
             connection.cut()
 
-    def close_api(self, api_id: str) -> None:
-        """Close all connections of an API, as when it has been idle.
+    def close_api(self, api_id: str, stage: str | None = None) -> None:
+        """Close all connections of an API, or of one of its stages, as when they have been idle.
 
         Args:
             api_id: the API's id.
+            stage: the stage's name; ``None`` for all of them.
         """
         for connection in list(self._sockets):
-            if connection.api_id == api_id:
+            if connection.api_id == api_id and stage in (None, connection.stage_name):
                 connection.hang_up(*GOING_AWAY)
 
     async def stop(self) -> None:
@@ -437,6 +438,12 @@ class WebSocketApis:
         trace: Trace,
     ) -> None:
         """Run the integration of a message's route, and tell the client what it is to hear."""
+        if route.authorization_type != "NONE":
+            self._warn(
+                trace,
+                f"Route {route.key!r} has an authorizer, which has no effect: WebSocket APIs ask one "
+                "for $connect only.",
+            )
         message_id = events.new_id()
         event = events.message_event(
             stage,

@@ -265,6 +265,18 @@ async def test_answers_are_not_cached_and_a_wish_for_it_is_warned_of(
         assert "HTTP APIs only" in (await gateway.event("cloud.warning"))["message"]
 
 
+async def test_authorizer_of_another_route_has_no_effect_and_is_warned_of(
+    start: Start, stage_with: MakeStage
+) -> None:
+    stage = stage_with("$default")
+    route = replace(stage.api.routes["$default"], authorization_type="CUSTOM", authorizer_id="a1")
+    stage = replace(stage, api=replace(stage.api, routes={"$default": route}))
+    async with start(stage) as gateway, connect(gateway.url) as client:
+        await client.send("hello")
+        assert [e["body"] for e in await gateway.invoked("MESSAGE")] == ["hello"]
+        assert "$connect only" in (await gateway.event("cloud.warning"))["message"]
+
+
 async def test_stage_variable_names_the_authorizers_function(
     start: Start, stage_with: MakeStage
 ) -> None:
