@@ -56,8 +56,7 @@ class Draft:
         )
 
     def prove(self, number: str, *, mutants: bool = False) -> Proof:
-        (proof,) = command.proofs(self.lesson, [number], self._lab, mutants=mutants)
-        return proof
+        return command.prove(self.lesson, number, self._lab, mutants=mutants)
 
     def desk(self, number: str) -> Desk:
         return Desk(exercise_sources(self.lesson)[number], self._lab)
@@ -83,6 +82,14 @@ def test_an_exercise_is_proven(draft: Draft, number: str) -> None:
     assert proof.counts["right answers accepted"] == (3, 3)
     assert proof.mutants >= 7
     assert proof.killed == proof.mutants - (number == "1.1")
+
+
+def test_exercises_are_proven_side_by_side_and_told_in_order() -> None:
+    said: list[str] = []
+    assert command.run(catalogue.lessons(), ["1.1", "2.1"], processes=2, say=said.append) == 0
+    assert [line.split()[:2] for line in said[:2]] == [["1.1", "proven"], ["2.1", "proven"]]
+    with pytest.raises(CourseError, match=r"no 1\.99"):
+        command.run(catalogue.lessons(), ["1.99"], processes=2, say=said.append)
 
 
 # -- answers that do not meet their fate ----------------------------------------------------------

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing, contextmanager
 
 from labkit.course import catalogue
 from labkit.course.catalogue import Lesson
@@ -45,7 +47,8 @@ def main(arguments: Sequence[str]) -> int:
         help="a lesson's number or an exercise's; the whole course if none is given",
     )
     options = parser.parse_args(arguments)
-    return run(catalogue.lessons(), options.what, mutants=options.mutants)
+    cores = os.cpu_count() or 1
+    return run(catalogue.lessons(), options.what, mutants=options.mutants, processes=cores)
 
 
 def run(
@@ -53,6 +56,7 @@ def run(
     wanted: Sequence[str] = (),
     *,
     mutants: bool = False,
+    processes: int = 1,
     say: Callable[[str], None] = print,
 ) -> int:
     """Prove exercises, leave each out once, and say how each stands.
@@ -61,6 +65,8 @@ def run(
         lessons: all lessons.
         wanted: numbers of lessons and exercises; all of them if empty.
         mutants: try mutants too.
+        processes: how many exercises are proven at a time, each in a process with a cloud of its
+            own; with 1 all of them in this one.
         say: gets the result, line by line.
 
     Returns:
@@ -70,15 +76,17 @@ def run(
         CourseError: there is no such lesson or exercise, or a source is malformed.
     """
     done: list[Proof] = []
-    chosen = _chosen(lessons, wanted)
-    with _own_lab() as lab:
-        for lesson, numbers in chosen:
-            for proof in proofs(lesson, numbers, lab, mutants=mutants):
-                proof.failures += left_out.complaints(lesson, proof.exercise.number, lab)
-                done.append(proof)
-                say(line(proof))
-                for failure in proof.failures:
-                    say(f"    {failure}")
+    tasks = [
+        (lesson, number, mutants)
+        for lesson, numbers in _chosen(lessons, wanted)
+        for number in numbers
+    ]
+    with closing(_side_by_side(tasks, processes) if processes > 1 else _in_turn(tasks)) as proofs:
+        for proof in proofs:
+            done.append(proof)
+            say(line(proof))
+            for failure in proof.failures:
+                say(f"    {failure}")
     say("\n".join(table(proof.counts for proof in done)))
     holes = not wanted and too_many(done)  # a rule about the course, not about each part of it
     if holes:
@@ -86,14 +94,12 @@ def run(
     return 1 if any(proof.failures for proof in done) or holes else 0
 
 
-def proofs(
-    lesson: Lesson, numbers: Iterable[str], lab: Lab, *, mutants: bool = False
-) -> Iterator[Proof]:
-    """The proofs of exercises of a lesson, one by one.
+def prove(lesson: Lesson, number: str, lab: Lab, *, mutants: bool = False) -> Proof:
+    """The proof of an exercise by its answers.
 
     Args:
-        lesson: the lesson.
-        numbers: of the exercises.
+        lesson: its lesson.
+        number: of the exercise.
         lab: the lab that runs.
         mutants: try mutants too.
 
@@ -102,19 +108,61 @@ def proofs(
     """
     sources, known, listed = exercise_sources(lesson), answers(lesson), survivor.read(lesson.folder)
     exercises = {exercise.number: exercise for exercise in lesson.exercises}
-    for number in numbers:
-        if number not in sources or number not in exercises:
-            missing = "exercises.md" if number not in sources else "checks.py"
-            raise CourseError(f"{lesson.folder.name}/{missing} has no exercise {number}. Write it.")
-        try:
-            with Desk(sources[number], lab) as desk:
-                prover = Prover(exercises[number], sources[number], known, desk)
-                prover.try_answers()
-                if mutants:
-                    prover.try_mutants(listed)
-            yield prover.proof
-        except CourseError as error:
-            yield Proof(exercises[number], failures=[str(error)])
+    if number not in sources or number not in exercises:
+        missing = "exercises.md" if number not in sources else "checks.py"
+        raise CourseError(f"{lesson.folder.name}/{missing} has no exercise {number}. Write it.")
+    try:
+        with Desk(sources[number], lab) as desk:
+            prover = Prover(exercises[number], sources[number], known, desk)
+            prover.try_answers()
+            if mutants:
+                prover.try_mutants(listed)
+        return prover.proof
+    except CourseError as error:
+        return Proof(number, failures=[str(error)])
+
+
+Task = tuple[Lesson, str, bool]
+"""A lesson, the number of an exercise in it, and whether mutants are tried."""
+
+
+def _in_turn(tasks: Iterable[Task]) -> Generator[Proof]:
+    with _own_lab() as lab:
+        for lesson, number, mutants in tasks:
+            yield _whole(lesson, number, lab, mutants=mutants)
+
+
+def _side_by_side(tasks: Sequence[Task], processes: int) -> Generator[Proof]:
+    """The proofs in the order of the tasks, so many at a time."""
+    workers = ProcessPoolExecutor(
+        processes, multiprocessing.get_context("spawn"), initializer=_begin
+    )
+    try:
+        proofs = [
+            workers.submit(_prove, lesson.number, number, mutants)
+            for lesson, number, mutants in tasks
+        ]
+        for proof in proofs:
+            yield proof.result()
+    finally:
+        workers.shutdown(cancel_futures=True)
+
+
+def _begin() -> None:
+    """Start a worker's cloud; it ends with the process."""
+    os.environ.pop(ENDPOINT_VARIABLE, None)
+    Lab.start()
+
+
+def _prove(lesson: int, number: str, mutants: bool) -> Proof:
+    return _whole(catalogue.lesson(lesson), number, Lab.start(), mutants=mutants)
+
+
+def _whole(lesson: Lesson, number: str, lab: Lab, *, mutants: bool) -> Proof:
+    """The proof by its answers, and by leaving it out of its lesson."""
+    proof = prove(lesson, number, lab, mutants=mutants)
+    proof.failures += left_out.complaints(lesson, number, lab)
+    return proof
 
 
 def line(proof: Proof) -> str:
@@ -125,7 +173,7 @@ def line(proof: Proof) -> str:
     stands = "not proven" if proof.failures else "proven"
     killed = f"mutants killed {proof.killed} of {proof.mutants}, " if proof.mutants else ""
     return (
-        f"{proof.exercise.number:5} {stands:10}  wrong rejected {wrong}, right accepted {right}, "
+        f"{proof.number:5} {stands:10}  wrong rejected {wrong}, right accepted {right}, "
         f"{killed}slowest check {seconds * 1000:.0f} ms{slow}"
     )
 

@@ -24,7 +24,7 @@ class Proof:
     """What was proven of an exercise.
 
     Attributes:
-        exercise: the exercise.
+        number: the exercise's.
         tried: how many answers of each fate were tried.
         met: how many of them met it.
         mutants: how many mutants were tried.
@@ -33,7 +33,7 @@ class Proof:
         failures: what is wrong, in words; the exercise is proven if there is none.
     """
 
-    exercise: Exercise
+    number: str
     tried: dict[Fate, int] = field(default_factory=lambda: dict.fromkeys(Fate, 0))
     met: dict[Fate, int] = field(default_factory=lambda: dict.fromkeys(Fate, 0))
     mutants: int = 0
@@ -84,7 +84,7 @@ class Prover:
         self._source = source
         self._trials = list(trials(source, answers))
         self._desk = desk
-        self.proof = Proof(exercise)
+        self.proof = Proof(exercise.number)
 
     def try_answers(self) -> None:
         """Try all known answers, on three sets of data each."""
