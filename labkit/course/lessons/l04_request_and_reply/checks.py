@@ -787,7 +787,13 @@ def handler(event, context):
         "WRONG_URL": "return the API's endpoint as it is, without stage and path",
         "NOT_DEPLOYED": "publish the API on the stage `$default`, with AutoDeploy or a deployment",
         "NO_ROUTE": "make the route `POST /orders`",
-        "NO_TARGET": "let the route's Target be integrations/ and the id of the integration",
+        "NO_TARGET": Diagnosis(
+            "let the route's Target be integrations/ and the id of the integration",
+            (
+                "A route leads to an integration, and the integration to the function. What has "
+                "create_integration returned?",
+            ),
+        ),
         "TOO_MANY_ROUTES": "let nothing but `POST /orders` reach the function",
         "OLD_PAYLOAD": "choose payload format 2.0",
         "WRONG_NAME": "give the API the name that the function gets",
