@@ -112,6 +112,18 @@ def request_of(integration: Integration, request: RouteRequest) -> Request:
     )
 
 
+def passed_over(integration: Integration) -> list[str]:
+    """What an integration asks for that the local cloud passes over, each as a sentence's subject."""
+    raws = [("the integration", integration.raw)]
+    raws += [(f"integration response {key}", raw) for key, raw in integration.responses.items()]
+    return [
+        f"{member} of {whose}"
+        for whose, raw in raws
+        for member in ("ContentHandlingStrategy", "ResponseParameters")
+        if raw.get(member)
+    ]
+
+
 def body_of(integration: Integration, request: RouteRequest) -> str:
     """The body of an integration request: a template's text, or the message.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 
 import aiohttp
 
@@ -20,6 +21,7 @@ from labkit.apigateway.integration_request import (
     Mock,
     Request,
     ServiceRequest,
+    passed_over,
     request_of,
 )
 from labkit.apigateway.integration_response import BackendAnswer, client_body
@@ -45,9 +47,18 @@ class RouteIntegrations:
         invoke: runs a function.
         call_aws: calls an action of an AWS service.
         limits: how long an integration may take.
+        warn: writes a ``cloud.warning``.
     """
 
-    def __init__(self, *, invoke: Invoke, call_aws: CallAws, limits: Limits) -> None:
+    def __init__(
+        self,
+        *,
+        invoke: Invoke,
+        call_aws: CallAws,
+        limits: Limits,
+        warn: Callable[[Trace | None, str], None],
+    ) -> None:
+        self._warn = warn
         self._invoke = invoke
         self._call_aws = call_aws
         self._limits = limits
@@ -84,6 +95,8 @@ class RouteIntegrations:
                 stage, function, json.dumps(event).encode(), trace
             )
             return ProxyAnswer.parse(invocation.payload)
+        for what in passed_over(integration):
+            self._warn(trace, f"Route {route.key!r}: the local cloud passes over {what}.")
         request = RouteRequest.of(event, stage.settings.variables)
         try:
             answer = await self._ask(stage, request_of(integration, request), trace)

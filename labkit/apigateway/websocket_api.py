@@ -125,7 +125,9 @@ class WebSocketApis:
         self._clock = clock
         self._stage = stage
         self._limits = limits
-        self._integrations = RouteIntegrations(invoke=invoke, call_aws=call_aws, limits=limits)
+        self._integrations = RouteIntegrations(
+            invoke=invoke, call_aws=call_aws, limits=limits, warn=self._warn
+        )
         self._admission = Admission(
             invoke=invoke, api_keys=api_keys, limits=limits, warn=self._warn
         )
@@ -443,6 +445,12 @@ class WebSocketApis:
                 trace,
                 f"Route {route.key!r} has an authorizer, which has no effect: WebSocket APIs ask one "
                 "for $connect only.",
+            )
+        if route.raw.get("ApiKeyRequired"):
+            self._warn(
+                trace,
+                f"Route {route.key!r} requires an API key, which the local cloud checks for $connect "
+                "only.",
             )
         message_id = events.new_id()
         event = events.message_event(

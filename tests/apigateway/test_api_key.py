@@ -83,6 +83,15 @@ async def test_key_is_taken_from_the_authorizer(start: Start, stage_with: MakeSt
         assert await status_of(gateway.url, who=KEY.value) == 101
 
 
+async def test_key_of_another_route_is_warned_of(start: Start, stage_with: MakeStage) -> None:
+    stage = stage_with("send")
+    route = replace(stage.api.routes["send"], raw={"ApiKeyRequired": True})
+    stage = replace(stage, api=replace(stage.api, routes={"send": route}))
+    async with start(stage) as gateway, connect(gateway.url) as client:
+        await client.send('{"action": "send"}')
+        assert "$connect only" in (await gateway.event("cloud.warning"))["message"]
+
+
 async def test_expression_that_aws_lacks_lets_nobody_in(
     start: Start, stage_with: MakeStage
 ) -> None:

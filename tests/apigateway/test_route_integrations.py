@@ -378,6 +378,22 @@ async def test_function_without_proxy_answers_with_any_json(
         assert json.loads(await heard(gateway.url, '{"text": "ä"}')) == ["ä"]
 
 
+async def test_what_is_passed_over_is_warned_of(start: Start, stage_with: MakeStage) -> None:
+    made = integration(
+        "MOCK",
+        ContentHandlingStrategy="CONVERT_TO_TEXT",
+        responses={"$default": {"ResponseParameters": {"a": "b"}}},
+    )
+    async with start(stage_of(stage_with, "$default", made)) as gateway:
+        async with connect(gateway.url) as client:
+            await client.send("hello")
+            await gateway.event("message.handled")
+        warnings = [event["message"] for event in gateway.log if event.kind == "cloud.warning"]
+        assert len(warnings) == 2
+        assert "ContentHandlingStrategy of the integration" in warnings[0]
+        assert "ResponseParameters of integration response $default" in warnings[1]
+
+
 async def test_template_that_fails_is_explained_in_the_log_and_not_to_the_client(
     start: Start, stage_with: MakeStage
 ) -> None:
