@@ -719,6 +719,45 @@ def test_text_in_the_place_of_a_value_of_dynamodb_is_no_start_for_the_task(world
     )
 
 
+DISTRIBUTED = {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"}
+
+
+def distributed(**fields):
+    processor = {
+        "ProcessorConfig": DISTRIBUTED,
+        "StartAt": "N",
+        "States": {"N": task(FUNCTION)},
+    }
+    return {"Type": "Map", "Label": "Each", "ItemProcessor": processor, "End": True, **fields}
+
+
+def test_distributed_map_runs_inside_the_execution_and_that_is_said(world):
+    world.function = lambda payload: payload * 2
+    assert world.result({"M": distributed(MaxConcurrency=2)}, [1, 2, 3]) == [2, 4, 6]
+    (warning,) = [e["message"] for e in world.log if e.kind == "cloud.warning"]
+    assert "The Map state M is distributed." in warning
+
+
+def test_iteration_of_a_distributed_map_that_fails_fails_the_map(world):
+    world.function = lambda payload: ValueError("no") if payload == 2 else payload
+    assert world.run({"M": distributed()}, [1, 2, 3])["error"] == "ValueError"
+
+
+@pytest.mark.parametrize("operation", ["create", "update"])
+def test_what_is_not_emulated_is_refused_before_anything_runs(world, operation):
+    read = distributed(ItemReader={"Resource": "arn:aws:states:::s3:getObject"})
+    arn = world.machine({"A": {"Type": "Succeed"}})
+    changed = json.dumps({"StartAt": "M", "States": {"M": read}})
+    call = {
+        "create": lambda: world.machine({"M": read}, name="n"),
+        "update": lambda: world.sfn.update_state_machine(stateMachineArn=arn, definition=changed),
+    }
+    with pytest.raises(ClientError, match="does not emulate ItemReader of a Map") as refused:
+        call[operation]()
+    assert refused.value.response["Error"]["Code"] == "NotImplemented"
+    assert [m["name"] for m in world.sfn.list_state_machines()["stateMachines"]] == ["m"]
+
+
 # Task tokens
 
 

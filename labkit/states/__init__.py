@@ -3,6 +3,7 @@
 ===============  =================================================================================
 ``definition``   which definitions CreateStateMachine refuses, with AWS's sentences
 ``resources``    which task resources there are, and how their errors are named
+``emulated``     what AWS takes and the local cloud cannot run, or runs in another way
 ``express``      Express state machines: ARNs, refusals, the bill
 ``errors``       which error a Retry or Catch matches
 ``jsonata``      JSONata with Step Functions' variables and functions

@@ -91,6 +91,20 @@ OPTIMISED: dict[str, tuple[str, ...]] = {
 }
 """Optimised integrations with the patterns that each supports."""
 
+EMULATED = {
+    "apigateway:invoke": ("", WAIT),
+    "dynamodb:getItem": ("",),
+    "dynamodb:putItem": ("",),
+    "dynamodb:updateItem": ("",),
+    "dynamodb:deleteItem": ("",),
+    "events:putEvents": ("", WAIT),
+    "lambda:invoke": ("", WAIT),
+    "sns:publish": ("", WAIT),
+    "sqs:sendMessage": ("", WAIT),
+    "states:startExecution": ("", SYNC, SYNC2, WAIT),
+}
+"""Those of :data:`OPTIMISED` that the local cloud runs."""
+
 NOT_IN_SDK = frozenset(
     {
         "apigatewaymanagementapi",
@@ -169,6 +183,21 @@ def is_known(resource: str) -> bool:
         return _is_sdk_call(task.removeprefix("aws-sdk:"))
     name, dot, pattern = task.partition(".")
     return dot + pattern in OPTIMISED.get(name, ())
+
+
+def is_emulated(resource: str) -> bool:
+    """Whether the local cloud runs a ``Resource`` that AWS accepts.
+
+    Args:
+        resource: such as ``arn:aws:states:::batch:submitJob.sync``.
+    """
+    found = _SERVICE.match(resource)
+    if not found or is_activity(resource):
+        return not is_activity(resource)
+    name, dot, pattern = found["task"].partition(".")
+    if name.startswith("aws-sdk:"):
+        return True
+    return dot + pattern in EMULATED.get(name, ())
 
 
 def _is_sdk_call(call: str) -> bool:
