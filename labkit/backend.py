@@ -81,6 +81,7 @@ from labkit.states import (
     history,
     jsonata,
     parameters,
+    redrive,
     resources,
     running,
     sdk_metadata,
@@ -903,6 +904,9 @@ _trace: ContextVar[Trace | None] = ContextVar("trace", default=None)
 _entered: ContextVar[Trace | None] = ContextVar("entered", default=None)
 """The same, with the event by which the present state was entered."""
 
+_resumption: ContextVar[Resumption | None] = ContextVar("resumption", default=None)
+"""In an execution's thread: how it goes on, if it is redriven."""
+
 _answered: ContextVar[tuple[int, Headers] | None] = ContextVar("answered", default=None)
 """In an execution's thread: status and headers of the last answer to a call."""
 
@@ -1202,12 +1206,39 @@ def _set_error(original: Any) -> Any:
     return set_error
 
 
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """How an execution goes on that is redriven.
+
+    Attributes:
+        count: how often it has been redriven, this time included.
+        date: when.
+        given: the input of the state with which it goes on.
+        before: the environment in which it ended, with its history and its variables.
+    """
+
+    count: int
+    date: datetime
+    given: Any
+    before: Any
+
+
 def _environment(original: Any) -> Any:
     def environment(self: Any) -> Any:
         made = original(self)
         execution = made.states.context_object.context_object_data["Execution"]
         execution["StartTime"] = _timestamp(execution["StartTime"])
         execution["RedriveCount"] = 0
+        resumed = _resumption.get()
+        if resumed:
+            execution["RedriveCount"] = resumed.count
+            execution["RedriveTime"] = _timestamp(resumed.date)
+            made.states.reset(resumed.given)
+            made.event_manager = resumed.before.event_manager
+            made.variable_store = resumed.before.variable_store
+            last = len(made.event_manager.get_event_history())
+            made.event_history_context.source_event_id = last
+            made.event_history_context.last_published_event_id = last
         return made
 
     return environment
@@ -1243,6 +1274,10 @@ def _add_event(original: Any) -> Any:
         if run.ended.is_set():  # a branch that had not heard of the end yet
             return int(context.last_published_event_id)
         type_ = str(getattr(event_type, "value", event_type))
+        resumed = _resumption.get()
+        if resumed and type_ == "ExecutionStarted":
+            event_type = _enum("HistoryEventType").ExecutionRedriven
+            event_details = {"executionRedrivenEventDetails": {"redriveCount": resumed.count}}
         number = int(context.last_published_event_id)
         if not _never_began(type_, event_details):
             number = int(original(self, context, event_type, event_details, *args, **kw))
@@ -1636,11 +1671,49 @@ def _given_and_made(execution: Any) -> dict[str, Any]:
 def _describe_execution(_: Any) -> Any:
     def describe_execution(self: Any) -> Any:
         execution = _execution(self)
-        described = _described(execution) | _given_and_made(execution)
-        described["redriveCount"] = 0
+        described = _described(execution) | _given_and_made(execution) | _redriven(execution)
+        described |= redrive.status_of(execution.status)
         return _result(described)
 
     return describe_execution
+
+
+def _redriven(execution: Any) -> dict[str, Any]:
+    """How often and when an execution was redriven."""
+    resumed: Resumption | None = getattr(execution, "resumption", None)
+    if resumed is None:
+        return {"redriveCount": 0}
+    return {"redriveCount": resumed.count, "redriveDate": resumed.date}
+
+
+def _redrive_execution(_: Any) -> Any:
+    def redrive_execution(self: Any) -> Any:
+        execution = _execution(self)
+        reason = redrive.status_of(execution.status).get("redriveStatusReason")
+        if reason:
+            message = f"Execution Not Redrivable: '{reason}'"
+            raise AwsError("ExecutionNotRedrivable", message)
+        text, given = redrive.resumption(
+            execution.state_machine.definition, execution.to_history_output()["events"]
+        )
+        date = datetime.now(UTC)
+        resumed = Resumption(
+            _redriven(execution)["redriveCount"] + 1, date, given, execution.exec_worker.env
+        )
+        worker = execution._get_start_execution_worker()
+        worker._evaluation_details.state_machine_details.definition = text
+        execution.exec_worker, execution.resumption = worker, resumed
+        execution.exec_status = _enum("ExecutionStatus").RUNNING
+        execution.stop_date = execution.error = execution.cause = None
+
+        def start() -> None:
+            _resumption.set(resumed)
+            worker.start()
+
+        _begun(execution.execution_arn, execution.state_machine, start)
+        return _result({"redriveDate": date})
+
+    return redrive_execution
 
 
 def _list_executions(_: Any) -> Any:
@@ -1656,7 +1729,9 @@ def _list_executions(_: Any) -> Any:
             max_results=self._get_int_param("maxResults"),
             next_token=self._get_param("nextToken"),
         )
-        return _result({"executions": [_described(one) for one in found], "nextToken": token})
+        return _result(
+            {"executions": [_described(one) | _redriven(one) for one in found], "nextToken": token}
+        )
 
     return list_executions
 
@@ -2274,6 +2349,7 @@ REPLACEMENTS: tuple[Replacement, ...] = (
         Replacement("moto.stepfunctions.responses", f"StepFunctionResponse.{name}", by, why)
         for name, by, why in (
             ("start_sync_execution", _start_sync_execution, "moto has no StartSyncExecution"),
+            ("redrive_execution", _redrive_execution, "moto has no RedriveExecution"),
             ("describe_execution", _describe_execution, "a string as output; stopDate"),
             ("list_executions", _list_executions, "stopDate of what timed out"),
             ("stop_execution", _stop_execution, "error and cause; ABORTED when it returns"),

@@ -36,6 +36,7 @@ json.dump(found, sys.stdout)
 
 ADDED = {
     "moto.apigatewayv2.responses:ApiGatewayV2Response.update_stage",
+    "moto.stepfunctions.responses:StepFunctionResponse.redrive_execution",
     "moto.stepfunctions.responses:StepFunctionResponse.start_sync_execution",
 }
 """What moto lacks.  Where it has come, its own may do."""
@@ -61,6 +62,7 @@ SIGNATURES = {
     "moto.stepfunctions.models:StateMachine._handle_name_input_idempotency": (
         "self, name, execution_input"
     ),
+    f"{PARSER}.backend.execution:Execution._get_start_execution_worker": "self",
     f"{PARSER}.backend.execution:Execution.stop": "self, stop_date, error, cause",
     f"{PARSER}.backend.execution_worker:ExecutionWorker._execution_logic": "self",
     f"{PARSER}.backend.execution_worker:ExecutionWorker._get_evaluation_environment": "self",
@@ -69,6 +71,8 @@ SIGNATURES = {
     f"{ASL}.parse.asl_parser:AmazonStateLanguageParser.parse": "definition",
     f"{ASL}.utils.boto_client:boto_client_for": "region, service, state_credentials",
     f"{ASL}.utils.json_path:extract_json": "path, data",
+    f"{ASL}.eval.states:States.reset": "self, input_value",
+    f"{ASL}.eval.event.event_manager:EventManager.get_event_history": "self",
     f"{ASL}.eval.environment:Environment.set_stop": "self, stop_date, cause, error",
     f"{ASL}.eval.environment:Environment.set_timed_out": "self",
     f"{ASL}.eval.environment:Environment.set_error": "self, error",

@@ -928,6 +928,103 @@ def test_intrinsic_functions_work(world):
     }
 
 
+# Redrive
+
+
+def test_redriven_execution_goes_on_with_the_state_that_failed(world):
+    fails = iter([True, False])
+
+    def work(payload):
+        return ValueError("not yet") if next(fails) else {"got": payload}
+
+    world.function = work
+    states = {
+        "A": {
+            "Type": "Pass",
+            "Assign": {"kept.$": "$.order"},
+            "ResultPath": "$.copy",
+            "Next": "B",
+        },
+        "B": goes_on(task(FUNCTION), "C"),
+        "C": {
+            "Type": "Pass",
+            "Parameters": {
+                "b.$": "$",
+                "kept.$": "$kept",
+                "count.$": "$$.Execution.RedriveCount",
+                "time.$": "$$.Execution.RedriveTime",
+                "input.$": "$$.Execution.Input",
+            },
+            "End": True,
+        },
+    }
+    failed = world.run(states, {"order": 7})
+    assert (failed["redriveStatus"], failed["redriveCount"]) == ("REDRIVABLE", 0)
+    arn = failed["executionArn"]
+    before = world.types(arn)
+    since = world.log.last
+    date = world.sfn.redrive_execution(executionArn=arn)["redriveDate"]
+    world.log.wait(
+        lambda e: e.seq > since and e.kind == "execution.ended" and e["execution"] == arn,
+        timeout=SOON,
+    )
+    done = world.sfn.describe_execution(executionArn=arn)
+    assert done.get("cause") is None, done["cause"]
+    assert done["status"] == "SUCCEEDED"
+    assert (done["redriveCount"], done["redriveDate"]) == (1, date)
+    assert "error" not in done
+    assert "SUCCEEDED and cannot be redriven" in done["redriveStatusReason"]
+    output = json.loads(done["output"])
+    moment = output.pop("time")
+    assert time.strptime(moment, f"%Y-%m-%dT%H:%M:%S.{moment[20:23]}Z")
+    assert output == {
+        "b": {"got": {"order": 7, "copy": {"order": 7}}},
+        "kept": 7,
+        "count": 1,
+        "input": {"order": 7},
+    }
+    # The history goes on; A did not run again.
+    assert world.types(arn)[: len(before) + 2] == [*before, "ExecutionRedriven", "TaskStateEntered"]
+    events = world.sfn.get_execution_history(executionArn=arn)["events"]
+    assert [event["id"] for event in events] == list(range(1, len(events) + 1))
+    assert events[len(before)]["executionRedrivenEventDetails"] == {"redriveCount": 1}
+    (listed,) = world.sfn.list_executions(stateMachineArn=done["stateMachineArn"])["executions"]
+    assert (listed["status"], listed["redriveCount"]) == ("SUCCEEDED", 1)
+
+
+def test_execution_that_fails_again_can_be_redriven_again(world):
+    world.function = lambda payload: ValueError("never")
+    arn = world.run({"A": task(FUNCTION)})["executionArn"]
+    for count in (1, 2):
+        since = world.log.last
+        world.sfn.redrive_execution(executionArn=arn)
+        world.log.wait(lambda e, s=since: e.seq > s and e.kind == "execution.ended", timeout=SOON)
+        again = world.sfn.describe_execution(executionArn=arn)
+        assert (again["status"], again["error"], again["redriveCount"]) == (
+            "FAILED",
+            "ValueError",
+            count,
+        )
+
+
+def test_stopped_execution_goes_on_and_can_be_stopped_again(world):
+    arn = world.start({"W": {"Type": "Wait", "Seconds": 10**6, "End": True}})
+    world.sfn.stop_execution(executionArn=arn)
+    world.sfn.redrive_execution(executionArn=arn)
+    running = world.sfn.describe_execution(executionArn=arn)
+    assert (running["status"], "stopDate" in running) == ("RUNNING", False)
+    with pytest.raises(world.sfn.exceptions.ExecutionNotRedrivable, match="RUNNING"):
+        world.sfn.redrive_execution(executionArn=arn)
+    world.sfn.stop_execution(executionArn=arn)
+    assert world.sfn.describe_execution(executionArn=arn)["status"] == "ABORTED"
+
+
+def test_execution_that_succeeded_is_not_redriven(world):
+    arn = world.run({"A": {"Type": "Succeed"}})["executionArn"]
+    with pytest.raises(world.sfn.exceptions.ExecutionNotRedrivable, match="SUCCEEDED"):
+        world.sfn.redrive_execution(executionArn=arn)
+
+
 # Express
 
 

@@ -10,6 +10,7 @@
 ``api_call``     the task ``apigateway:invoke``: its request and its result
 ``sdk_metadata`` what an optimised integration adds to an answer
 ``history``      what the event log says about an execution
+``redrive``      from where an execution that did not succeed goes on
 ``running``      threads, waits and time of an execution that can be stopped
 ===============  =================================================================================
 """
