@@ -7,7 +7,7 @@ stand as far apart as the longest label between them needs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from labkit.eventlog import Event
 from labkit.steps import (
@@ -25,7 +25,7 @@ from labkit.steps import (
 from labkit.timeline import outline
 from labkit.views import svg
 from labkit.views.picture import Picture
-from labkit.views.svg import BLUE, FAINT, INK, PAPER, PURPLE, RED, width
+from labkit.views.svg import BLUE, FAINT, INK, PAPER, PURPLE, RED, Status, width
 
 ROW = 24
 HEAD = 44
@@ -146,8 +146,28 @@ def layout(story: Sequence[Step]) -> Diagram:
     )
 
 
-def draw(diagram: Diagram) -> str:
-    """The diagram as an SVG document; the same text for the same diagram."""
+def upto(diagram: Diagram, number: int, rows: int) -> Diagram:
+    """The part of a diagram that ends with a step, as high for each step of it.
+
+    Args:
+        diagram: the whole.
+        number: of the step, from 1.
+        rows: how many steps there is room for; earlier ones are left out.
+    """
+    room = min(rows, len(diagram.rows))
+    first = max(number - room, 0)
+    shown = tuple(replace(row, y=row.y - ROW * first) for row in diagram.rows[first:number])
+    return replace(diagram, rows=shown, height=HEAD + ROW * (room + 2))
+
+
+def draw(diagram: Diagram, *, begun: float | None = None, framed: int | None = None) -> str:
+    """The diagram as an SVG document; the same text for the same diagram.
+
+    Args:
+        diagram: what is drawn.
+        begun: the time that counts as 0, in seconds since the epoch; the first step's, if none.
+        framed: the ``seq`` of a step that gets a frame.
+    """
     parts = []
     end = diagram.height - ROW
     for who, x in diagram.lines.items():
@@ -155,10 +175,16 @@ def draw(diagram: Diagram) -> str:
             svg.line(x, HEAD - 8, x, end, FAINT, 'stroke-width="1" stroke-dasharray="2 3"')
         )
         parts.append(svg.text(x, HEAD - 18, who, INK, 'text-anchor="middle" font-weight="bold"'))
-    begun = diagram.rows[0].step.time if diagram.rows else 0.0
+    if begun is None:
+        begun = diagram.rows[0].step.time if diagram.rows else 0.0
     for row in diagram.rows:
+        if row.step.seq == framed:
+            frame = f'stroke="{BLUE}" stroke-width="2" rx="4"'
+            here = (2, row.y - ROW + 5, diagram.width - 4, ROW)
+            parts.append(svg.rect(*here, fill=Status.RUNNING.fill, style=frame))
         after = f"{(row.step.time - begun) * 1000:.1f} ms"
-        parts.append(svg.text(MARGIN + TIMES - 14, row.y, after, FAINT, 'text-anchor="end"'))
+        ink = INK if row.step.seq == framed else FAINT
+        parts.append(svg.text(MARGIN + TIMES - 14, row.y, after, ink, 'text-anchor="end"'))
         parts += _row(row)
     parts.append(svg.text(MARGIN, diagram.height - 8, LEGEND, FAINT))
     return svg.document(diagram.width, diagram.height, parts)

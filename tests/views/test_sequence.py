@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from labkit.eventlog import EventLog
 from labkit.steps import Kind, Step
 from labkit.trace import Trace
-from labkit.views.sequence import HEAD, ROW, draw, layout, sequence, width
+from labkit.views.sequence import HEAD, ROW, draw, layout, sequence, upto
+from labkit.views.svg import width
 
 NAMES = st.sampled_from(
     ["Client", "HTTP API", "Lambda", "DynamoDB", "WebSocket API", "s3", "events"]
@@ -61,6 +62,30 @@ def test_the_drawing_is_xml_with_every_label_and_the_same_each_time(story: list[
     texts = [element.text or "" for element in ElementTree.fromstring(drawn).iter() if element.text]
     assert all(any(step.what in text for text in texts) for step in story if step.what.strip())
     assert drawn == draw(layout(list(story)))
+
+
+@given(STORIES.filter(bool), st.data(), st.integers(1, 20))
+def test_a_part_ends_with_its_step_and_is_as_large_for_each(
+    story: list[Step], data: st.DataObject, rows: int
+) -> None:
+    whole = layout(story)
+    number = data.draw(st.integers(1, len(story)))
+    part = upto(whole, number, rows)
+    assert [row.step for row in part.rows] == story[max(number - rows, 0) : number]
+    assert all(HEAD < row.y < part.height - ROW for row in part.rows)
+    assert (part.width, part.lines) == (whole.width, whole.lines)
+    assert part.height == upto(whole, 1, rows).height
+
+
+def test_a_framed_step_has_a_frame_around_its_row_and_no_other_has() -> None:
+    story = [Step(n, float(n), Kind.CALL, "Client", "HTTP API", "x") for n in (1, 2, 3)]
+    diagram = layout(story)
+    drawn = ElementTree.fromstring(draw(diagram, framed=2))
+    frames = [box for box in drawn.iter() if box.get("stroke-width") == "2" and box.get("rx")]
+    (frame,) = frames
+    top, high = (float(frame.attrib[name]) for name in ("y", "height"))
+    assert top < diagram.rows[1].y - 10 < diagram.rows[1].y < top + high
+    assert "1000.0 ms" in draw(upto(diagram, 2, 1), begun=1.0)
 
 
 def test_parties_stand_in_the_order_of_a_messages_way() -> None:
