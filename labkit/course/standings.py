@@ -1,4 +1,4 @@
-"""``progress``: where a student stands, as text and as a table."""
+"""``progress``: where a student stands, as text, as a map and as a table."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from labkit.course.journal import Journal, Standing
 from labkit.course.question import Question
 from labkit.course.shown import STYLE, Shown
 from labkit.jupyter import work_folder
+from labkit.views import course_map
+from labkit.views.course_map import Leg, Stop
+from labkit.views.picture import Picture
 
 Standings = Mapping[str, Standing]
 
@@ -23,7 +26,32 @@ LEFT = 'style="text-align: left"'
 def progress() -> None:
     """Show each lesson with its exercises and questions, what help was taken, and where to go on."""
     lessons, standings = catalogue.lessons(), Journal(work_folder()).standings()
-    Shown(as_text(lessons, standings), as_page(lessons, standings)).show()
+    page = f"{as_map(lessons, standings).html}\n{as_page(lessons, standings)}"
+    Shown(as_text(lessons, standings), page).show()
+
+
+def as_map(lessons: Iterable[Lesson], standings: Standings) -> Picture:
+    """The progress as a map of the course; arguments as for :func:`as_text`."""
+    lessons = [lesson for lesson in lessons if lesson.exercises or lesson.questions]
+    legs = [
+        Leg(
+            lesson.name.replace("_", " "),
+            [_stop(exercise, _of(exercise, standings)) for exercise in lesson.exercises],
+            sum(bool(_of(question, standings).solved) for question in lesson.questions),
+            len(lesson.questions),
+        )
+        for lesson in lessons
+    ]
+    go_on = _next(lessons, standings)
+    return course_map.course_map(legs, go_on.number if go_on else "")
+
+
+def _stop(exercise: Exercise, standing: Standing) -> Stop:
+    """An exercise on the map."""
+    how = course_map.Standing.OPEN
+    if standing.solved or standing.attempts:
+        how = course_map.Standing.SOLVED if standing.solved else course_map.Standing.NOT_YET
+    return Stop(exercise.number, how, standing.revealed)
 
 
 def as_text(lessons: Iterable[Lesson], standings: Standings) -> str:
@@ -142,11 +170,15 @@ def _ending(lessons: Sequence[Lesson], standings: Standings) -> list[str]:
     """How much is done in all, and what comes next."""
     exercises = [exercise for lesson in lessons for exercise in lesson.exercises]
     lines = [f"{_done(exercises, 'exercise', standings)}."]
-    for exercise in exercises:
-        if not _of(exercise, standings).solved:
-            lines.append(f"Go on with {exercise.number}: {exercise.title}")
-            break
+    if go_on := _next(lessons, standings):
+        lines.append(f"Go on with {go_on.number}: {go_on.title}")
     return lines
+
+
+def _next(lessons: Sequence[Lesson], standings: Standings) -> Exercise | None:
+    """The first exercise that is not solved."""
+    exercises = (exercise for lesson in lessons for exercise in lesson.exercises)
+    return next((e for e in exercises if not _of(e, standings).solved), None)
 
 
 def _of(numbered: Exercise | Question, standings: Standings) -> Standing:

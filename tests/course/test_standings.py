@@ -9,7 +9,7 @@ from labkit.course import catalogue
 from labkit.course.catalogue import Lesson
 from labkit.course.journal import Journal, Standing
 from labkit.course.question import blanks, choice
-from labkit.course.standings import answered, as_page, as_text
+from labkit.course.standings import answered, as_map, as_page, as_text
 from tests.course.drafts import PACKAGE
 
 EXERCISES = catalogue.lesson(1, PACKAGE).exercises
@@ -115,6 +115,17 @@ def test_the_table_says_the_same_in_words(journal: Journal) -> None:
     assert "q1.2" not in page.words, "a question that nobody has tried is only counted"
     assert set(as_text(LESSONS, journal.standings()).split()) <= set(page.words)
     assert not page.tags & {"script", "style", "svg", "img"}
+
+
+def test_the_map_says_the_same(journal: Journal) -> None:
+    picture = as_map(LESSONS, journal.standings())
+    assert picture.text.splitlines() == [
+        "01 greeting: 1 of 2 solved, 1 of 2 questions right",
+        "02 only asks: 1 of 1 questions right",
+        "Go on with 1.2.",
+    ]
+    assert ">1.1 ✓<" in picture.svg
+    assert ">▶ 1.2 ◐ (seen)<" in picture.svg
 
 
 def test_titles_are_text_and_no_html() -> None:
