@@ -13,11 +13,12 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from labkit.errors import EnvironmentProblem, LabError
 from labkit.eventlog import EventLog
@@ -105,6 +106,7 @@ class Lab:
                     else CloudThread(port, speed, seed, Origins(allow_origins))
                 )
                 cls._stop_at_exit()
+                _show_the_log_in_cells()
             return cls._running
 
     @classmethod
@@ -163,6 +165,23 @@ class Lab:
     def __repr__(self) -> str:
         state = "running" if self.is_running else "stopped"
         return f"<Lab {state} at {self.endpoint}>"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """What IPython shows when the lab is the last line of a cell."""
+        from labkit.views.cards import lab_card
+
+        view = lab_card(repr(self), self.endpoint, self.is_running, self.log)
+        return view._repr_mimebundle_()
+
+
+def _show_the_log_in_cells() -> None:
+    """Have IPython show the log and its events as views, if this is a notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if shell is not None:
+        from labkit.views.cards import register
+
+        register(shell.display_formatter.mimebundle_formatter)
 
 
 def _attach(endpoint: str) -> _Engine:

@@ -25,6 +25,14 @@ def test_starting_twice_gives_the_same_lab(lab: Lab) -> None:
     assert lab.is_running
 
 
+def test_as_the_last_line_of_a_cell_it_says_where_it_is_and_whether_it_runs(lab: Lab) -> None:
+    shown = lab._repr_mimebundle_()
+    assert shown["text/plain"] == f"<Lab running at {lab.endpoint}>"
+    assert lab.endpoint in shown["text/html"]
+    lab.stop()
+    assert "stopped; Lab.start() starts one" in lab._repr_mimebundle_()["text/html"]
+
+
 def test_stopping_twice_is_safe_and_leaves_no_thread(lab: Lab) -> None:
     lab.stop()
     lab.stop()
