@@ -406,7 +406,7 @@ def layout(story: Sequence[Span], longest: float = 0.0, room: float = 0.0) -> Ch
     ticks = tuple((left + at * scale, f"{at:,.10g}") for at in _ticks(longest))
     took = max((width(span.took) for span in story), default=0.0)
     legend = MARGIN + sum(width(word) + 44 for word, _, _ in _legend())
-    right = max(left + CHART + 10 + max(took, width("ms")) + MARGIN, legend)
+    right = max(left + CHART + 10 + took + MARGIN, legend)
     return Chart(bars, ticks, left, right, HEAD + ROW * len(story) + FOOT)
 
 
@@ -452,7 +452,7 @@ def draw(chart: Chart) -> list[str]:
     for x, label in chart.ticks:
         parts.append(svg.line(x, HEAD - 6, x, bottom, LINE, 'stroke-dasharray="1 3"'))
         parts.append(svg.text(x, HEAD - 12, label, FAINT, 'text-anchor="middle"'))
-    parts.append(svg.text(chart.took_x, HEAD - 12, "ms", FAINT))
+    parts.append(svg.text(chart.left - 14, HEAD - 12, "ms", FAINT, 'text-anchor="end"'))
     for bar in chart.bars:
         ink = RED if bar.span.failed else INK
         parts.append(svg.text(bar.label_x, bar.y + 4, bar.label, ink))
