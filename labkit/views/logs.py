@@ -19,6 +19,8 @@ from labkit.views.view import LEFT, STYLE, View
 SHOWN = 50
 """Invocations that are shown; of more, the newest."""
 
+NOTHING = "(it wrote nothing)"
+
 _FOLDED = re.compile(r"(INIT_START|START RequestId:|END RequestId:|REPORT RequestId:)")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?")
 _PRE = (
@@ -57,6 +59,11 @@ class Invocation:
         if self.duration is None:
             return Status.RUNNING
         return Status.FAILED if self.error else Status.DONE
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it is over and wrote nothing."""
+        return self.duration is not None and not self.lines
 
     @property
     def ended(self) -> str:
@@ -102,6 +109,8 @@ class Logs(View):
                 said = _TIME.sub("(time)", text)
                 said = said.replace(one.request, "(request)") if one.request else said
                 lines += [f"    {line}" for line in said.splitlines()]
+            if one.is_silent:
+                lines.append(f"    {NOTHING}")
         return "\n".join(lines)
 
     @property
@@ -120,6 +129,8 @@ class Logs(View):
                 rows.append(
                     f"<tr><td {LEFT}>{when}</td><td {LEFT}><pre {_PRE}>{escape(text)}</pre></td></tr>"
                 )
+            if one.is_silent:
+                rows.append(f"<tr><td></td><td {LEFT}>{NOTHING}</td></tr>")
             rows.append("</tbody>")
         head = "".join(f'<th scope="col" {LEFT}>{name}</th>' for name in ("After", "What it wrote"))
         body = "\n".join(rows)

@@ -72,6 +72,19 @@ def test_what_a_process_writes_before_anything_is_invoked_is_shown_too() -> None
     assert view.text.splitlines()[1:] == ["Invocation 1: ○ starts", "    ImportError: no x"]
 
 
+def test_an_invocation_that_wrote_nothing_says_so_once_it_is_over() -> None:
+    events = [
+        happened(1, 1.0, "invoked", request="r", cold=False),
+        happened(2, 2.0, "returned", request="r", durationMs=1.0, initMs=None, error=None),
+    ]
+    assert logs(events, "f").text.splitlines()[1:] == [
+        "Invocation 1: ✓ done",
+        "    (it wrote nothing)",
+    ]
+    assert "(it wrote nothing)" in logs(events, "f").html
+    assert "nothing" not in logs(events[:1], "f").text
+
+
 def test_of_many_invocations_the_newest_are_shown_under_their_numbers() -> None:
     many = [
         happened(n, float(n), "invoked", request=f"r-{n}", cold=False) for n in range(1, SHOWN + 4)
