@@ -318,7 +318,10 @@ def _span(step: Step, event: Event, end: Event | None, depth: int) -> Span:
         case "http.request":
             status = f" {end['status']}" if end else ""
             failed = bool(end and end["status"] >= 400)
-            sort, name = Sort.REQUEST, f"{step.target} {step.what}{status}"
+            # A route's key is the same in each run; a path may hold an id.
+            route = event.get("route") or "$default"
+            asked = step.what if route == "$default" else route
+            sort, name = Sort.REQUEST, f"{step.target} {asked}{status}"
         case "handshake.request":
             failed = bool(end and end.kind == "handshake.refused")
             refused = f" refused with {end['status']}" if end and failed else ""

@@ -134,6 +134,21 @@ def test_times_are_those_of_the_log() -> None:
     assert [span.depth for span in (request, function, call)] == [0, 1, 2]
 
 
+@pytest.mark.parametrize(
+    ("route", "name"),
+    [
+        ("GET /orders/{id}", "GET /orders/{id}"),
+        ("$default", "GET /orders/7"),
+        (None, "GET /orders/7"),
+    ],
+)
+def test_a_request_is_called_by_its_route_which_is_the_same_in_each_run(
+    route: str | None, name: str
+) -> None:
+    asked = happened(1, 1.0, "http.request", None, method="GET", path="/orders/7", route=route)
+    assert waterfall([asked]).text == f"HTTP API {name}"
+
+
 def test_what_is_not_over_says_so_far_and_lasts_until_now() -> None:
     events = [
         happened(1, 100.0, "http.request", None, method="GET", path="/"),
