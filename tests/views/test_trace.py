@@ -55,7 +55,7 @@ def test_words_bars_and_durations_stand_apart_and_within_the_frame(story: list[S
     for bar in chart.bars:
         assert HEAD + ROW / 2 <= bar.y <= chart.height - FOOT - ROW / 2
         assert 0 < bar.label_x < chart.left - width(bar.label)
-        assert chart.left <= bar.x <= chart.left + CHART - bar.wide + 1e-6
+        assert chart.left - 1e-6 <= bar.x <= chart.left + CHART - bar.wide + 1e-6
         assert 0 <= bar.init <= bar.wide
         assert chart.took_x + width(bar.span.took) <= chart.width
 
