@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import itertools
 import threading
 from collections.abc import Coroutine
@@ -34,7 +35,7 @@ from labkit.backend import Backend
 from labkit.clock import Clock
 from labkit.errors import AwsError
 from labkit.eventlog import EventLog
-from labkit.faults import Faults
+from labkit.faults import Fault, Faults
 from labkit.functions.service import Functions
 from labkit.origin import Origins
 from labkit.server import CONNECTIONS, HOST, Server
@@ -150,8 +151,17 @@ class Cloud:
         self._loop = asyncio.get_running_loop()
         await self._server.start()
         await self.functions.start()
+        self.faults.watch(self._cut)
         self._warming = threading.Thread(target=self._warm, name="labkit-warm", daemon=True)
         self._warming.start()
+
+    def _cut(self, fault: Fault) -> None:
+        """Let a fault strike at once that is set for one connection, which may be silent for long."""
+        if fault.step == "connection" and "connection" in fault.match and self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and every connection
+                self._loop.call_soon_threadsafe(
+                    self.websocket_apis.suffer, fault.match["connection"]
+                )
 
     def _warm(self) -> None:
         """Load ahead what the first state machine would wait for; nobody waits for this."""

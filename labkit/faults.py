@@ -15,23 +15,30 @@ step                   context that ``match`` can name                     actio
 ``frame.in``           ``connection``, ``api``, ``route``                  drop, delay, duplicate
 ``frame.out``          ``connection``, ``api``                             drop, delay, duplicate
 ``management``         ``connection``, ``api``, ``operation``              delay, throttle, error
-``connection``         ``connection``, ``api`` (on each frame in or out)   drop: the socket is cut
+``connection``         ``connection``, ``api`` (on each frame in or out;   drop: the socket is cut
+                       at once if ``match`` names the connection)
 ``state.enter``        ``state``, ``machine``                              delay, error
 ``state.wait``         ``state``, ``machine``, ``seconds`` that a Wait or  drop: it does not wait
                        a Retry is about to wait
 =====================  ==================================================  =========================
+
+:meth:`Faults.add` sets any of them.  The most common have a name: :meth:`Faults.drop_connection`,
+:meth:`Faults.delay_function`, :meth:`Faults.delay_state`, :meth:`Faults.throttle_table`,
+:meth:`Faults.notify_gone`, :meth:`Faults.notify_throttled`, :meth:`Faults.deliver_twice`,
+:meth:`Faults.kill_function`.
 """
 
 from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from labkit.eventlog import EventLog
+from labkit.errors import LabError
+from labkit.eventlog import Event, EventLog
 from labkit.trace import Trace
 
 STEPS = frozenset(
@@ -48,6 +55,11 @@ STEPS = frozenset(
         "state.wait",
     }
 )
+
+_POST_TO_CONNECTION = "PostToConnection"
+
+_ARRIVES = 1.0
+"""Seconds in which what has happened in an attached cloud is in the log here as well."""
 
 
 class Action(StrEnum):
@@ -111,6 +123,15 @@ class Faults:
         self._faults: tuple[Fault, ...] = ()
         self._lock = threading.Lock()
         self._ids = itertools.count(1)
+        self._watchers: tuple[Callable[[Fault], None], ...] = ()
+
+    def watch(self, told: Callable[[Fault], None]) -> None:
+        """Be told of each fault that is set from now on.
+
+        Args:
+            told: called with the fault, in the thread that sets it.
+        """
+        self._watchers = (*self._watchers, told)
 
     def add(
         self,
@@ -147,7 +168,105 @@ class Faults:
         fault = Fault(next(self._ids), step, what, match, times, seconds, status, code)
         with self._lock:
             self._faults = (*self._faults, fault)
+        for told in self._watchers:
+            told(fault)
         return fault
+
+    def drop_connection(self, connection: str) -> Fault:
+        """Cut a connection's socket at once, without a close frame, as when a network fails.
+
+        The client sees close code 1006, and ``$disconnect`` runs.
+
+        Args:
+            connection: the connection's id.
+
+        Raises:
+            LabError: no such connection is open; the message lists the open ones.
+        """
+        try:
+            self._log.wait(lambda event: _opens(event, connection), timeout=_ARRIVES)
+        except TimeoutError:
+            pass
+        if connection not in (there := self._connections()):
+            known = f"Open connections: {', '.join(there)}" if there else "No connection is open"
+            raise LabError(f"No connection {connection!r} is open, so none was cut. {known}.")
+        return self.add("connection", Action.DROP, connection=connection)
+
+    def delay_function(self, function: str, seconds: float, *, times: int | None = 1) -> Fault:
+        """Have a function begin later.
+
+        Args:
+            function: its name.
+            seconds: how much later.
+            times: how many invocations; ``None`` for all.
+        """
+        return self.add(
+            "function.invoke", Action.DELAY, times=times, seconds=seconds, function=function
+        )
+
+    def delay_state(self, state: str, seconds: float, *, times: int | None = 1) -> Fault:
+        """Have a state of a state machine begin later.
+
+        Args:
+            state: its name, such as ``DoWork``.
+            seconds: how much later.
+            times: how often; ``None`` is always.
+        """
+        return self.add("state.enter", Action.DELAY, times=times, seconds=seconds, state=state)
+
+    def throttle_table(self, table: str, *, times: int | None = 1) -> Fault:
+        """Have DynamoDB refuse calls on a table: ``ProvisionedThroughputExceededException``.
+
+        AWS's SDKs try again by themselves, so a caller may see nothing but the time that it takes
+        (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html).
+
+        Args:
+            table: its name.
+            times: how many calls, each attempt counted; ``None`` for all.
+        """
+        return self.add("aws.call", Action.THROTTLE, times=times, service="dynamodb", table=table)
+
+    def notify_gone(self, *, times: int | None = 1) -> Fault:
+        """Have API Gateway answer ``GoneException`` (410) to ``PostToConnection``.
+
+        Args:
+            times: how many calls; ``None`` for all.
+        """
+        return self.add(
+            "management", Action.ERROR, times=times, status=410, operation=_POST_TO_CONNECTION
+        )
+
+    def notify_throttled(self, *, times: int | None = 1) -> Fault:
+        """Have API Gateway answer ``LimitExceededException`` (429) to ``PostToConnection``.
+
+        Args:
+            times: how many calls; ``None`` for all.
+        """
+        return self.add("management", Action.THROTTLE, times=times, operation=_POST_TO_CONNECTION)
+
+    def deliver_twice(self, *, times: int | None = 1) -> Fault:
+        """Have messages to clients arrive twice.
+
+        Args:
+            times: how many messages; ``None`` for all.
+        """
+        return self.add("frame.out", Action.DUPLICATE, times=times)
+
+    def kill_function(self, function: str, *, times: int | None = 1) -> Fault:
+        """Kill a function's process while it handles an event.
+
+        Args:
+            function: its name.
+            times: how many invocations; ``None`` for all.
+        """
+        return self.add("function.invoke", Action.KILL, times=times, function=function)
+
+    def _connections(self) -> list[str]:
+        """The connections that are open, oldest first."""
+        events = self._log.after(0)
+        closed = {event["connection"] for event in events if event.kind == "connection.closed"}
+        opened = (event["connection"] for event in events if event.kind == "connection.opened")
+        return [connection for connection in opened if connection not in closed]
 
     def clear(self, fault: Fault | int | None = None) -> None:
         """Take back one fault, or all of them."""
@@ -189,6 +308,10 @@ class Faults:
             "fault.applied", trace, fault=fault.id, step=step, action=str(fault.action), **context
         )
         return fault
+
+
+def _opens(event: Event, connection: str) -> bool:
+    return event.kind == "connection.opened" and event["connection"] == connection
 
 
 def _matches(match: Mapping[str, Any], context: Mapping[str, Any]) -> bool:

@@ -17,6 +17,7 @@ import websocket
 from botocore.exceptions import ClientError
 
 from labkit import package
+from labkit.attached import AttachedCloud
 from labkit.lab import Lab, running
 from labkit.resources import role
 
@@ -339,6 +340,30 @@ def echo(built: Echo) -> Iterator[Echo]:
     assert built.ask(newcomer, "hello") == "hello"
     newcomer.close()
     assert [event for event in built.log.after(before) if event.kind == "cloud.error"] == []
+
+
+@pytest.mark.parametrize("attached", [False, True])
+def test_silent_connection_is_dropped_at_once_and_the_client_gets_no_close_frame(
+    lab: Lab, echo: Echo, attached: bool
+) -> None:
+    before = echo.log.last
+    cloud = AttachedCloud(lab.endpoint) if attached else None
+    client = echo.connect()
+    try:
+        connection = echo.connection(before)
+        (cloud or lab).faults.drop_connection(connection)
+        with pytest.raises((websocket.WebSocketConnectionClosedException, ConnectionError)):
+            client.recv()  # nothing was sent in either direction
+        closed = echo.log.wait(lambda event: event.kind == "connection.closed", after=before)
+        assert (closed["connection"], closed["code"]) == (connection, 1006)
+        struck = [e for e in echo.log.after(before) if e.kind == "fault.applied"]
+        assert [event["connection"] for event in struck] == [connection]
+        assert list(lab.faults) == []
+    finally:
+        client.close()
+        lab.faults.clear()
+        if cloud is not None:
+            cloud.close()
 
 
 @pytest.mark.parametrize(

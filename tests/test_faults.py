@@ -1,7 +1,10 @@
+from collections.abc import Callable
+
 import pytest
 
+from labkit.errors import LabError
 from labkit.eventlog import EventLog
-from labkit.faults import Action, Faults
+from labkit.faults import Action, Fault, Faults
 
 
 @pytest.fixture
@@ -67,3 +70,89 @@ def test_an_unknown_step_or_action_names_the_known_ones(faults: Faults) -> None:
         faults.add("fram.in", "drop")
     with pytest.raises(ValueError, match=r"No action is called .dorp.*drop, delay"):
         faults.add("frame.in", "dorp")
+
+
+def test_whoever_watches_is_told_of_each_fault_that_is_set(faults: Faults) -> None:
+    told: list[Fault] = []
+    faults.watch(told.append)
+    assert told == []
+    fault = faults.add("frame.in", "drop")
+    assert told == [fault]
+
+
+@pytest.mark.parametrize(
+    ("set_fault", "step", "context", "action"),
+    [
+        (
+            lambda faults: faults.delay_function("work", 2.5),
+            "function.invoke",
+            {"function": "work"},
+            Action.DELAY,
+        ),
+        (
+            lambda faults: faults.delay_state("DoWork", 2.5),
+            "state.enter",
+            {"state": "DoWork", "machine": "m"},
+            Action.DELAY,
+        ),
+        (
+            lambda faults: faults.throttle_table("orders"),
+            "aws.call",
+            {"service": "dynamodb", "operation": "GetItem", "table": "orders"},
+            Action.THROTTLE,
+        ),
+        (
+            lambda faults: faults.notify_gone(),
+            "management",
+            {"connection": "c", "operation": "PostToConnection"},
+            Action.ERROR,
+        ),
+        (
+            lambda faults: faults.notify_throttled(),
+            "management",
+            {"connection": "c", "operation": "PostToConnection"},
+            Action.THROTTLE,
+        ),
+        (
+            lambda faults: faults.deliver_twice(),
+            "frame.out",
+            {"connection": "c"},
+            Action.DUPLICATE,
+        ),
+        (
+            lambda faults: faults.kill_function("work"),
+            "function.invoke",
+            {"function": "work"},
+            Action.KILL,
+        ),
+    ],
+)
+def test_a_named_fault_strikes_once_at_its_step_and_nowhere_else(
+    faults: Faults,
+    set_fault: Callable[[Faults], Fault],
+    step: str,
+    context: dict[str, str],
+    action: Action,
+) -> None:
+    fault = set_fault(faults)
+    elsewhere = dict.fromkeys(context, "other")
+    if step != "frame.out":
+        assert faults.strike(step, None, **elsewhere) is None
+    struck = faults.strike(step, None, **context)
+    assert struck is fault
+    assert struck.action is action
+    assert struck.seconds == (2.5 if action is Action.DELAY else 0)
+    assert struck.status == (410 if action is Action.ERROR else 500)
+    assert faults.strike(step, None, **context) is None
+
+
+def test_dropping_a_connection_that_is_not_open_names_those_that_are() -> None:
+    log = EventLog()
+    faults = Faults(log)
+    for connection in ("left", "here"):
+        log.append("connection.opened", None, api="a", stage="s", connection=connection)
+    log.append("connection.closed", None, connection="left", code=1000, reason="")
+    with pytest.raises(LabError, match=r"No connection 'left' is open.*connections: here\."):
+        faults.drop_connection("left")
+    assert list(faults) == []
+    assert faults.drop_connection("here").match == {"connection": "here"}

@@ -182,6 +182,12 @@ class WebSocketApis:
         if connection is not None:
             connection.cut()
 
+    def suffer(self, connection_id: str) -> None:
+        """Let a fault that was set for a connection cut it now; nothing if there is none."""
+        connection = self._connections.get(connection_id)
+        if connection is not None:
+            self._cut_by_fault(connection, None)
+
     def close_api(self, api_id: str, stage: str | None = None) -> None:
         """Close all connections of an API, or of one of its stages, as when they have been idle.
 
