@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from labkit.eventlog import Event
@@ -186,26 +186,27 @@ def compared(first: Iterable[Event], second: Iterable[Event]) -> Picture:
         first: the events of one execution.
         second: of another.
     """
-    stories = [spans(first), spans(second)]
-    longest = max((span.end for story in stories for span in story), default=0.0)
-    room = max((_room(story) for story in stories), default=0.0)
-    verdict = quicker(*stories)
+    stories = {"First": spans(first), "Second": spans(second)}
+    verdict = quicker(*stories.values())
+    said = {name: f"{name}: {_sum(story)}" for name, story in stories.items()}
+    longest = max((span.end for story in stories.values() for span in story), default=0.0)
+    room = max(map(_room, stories.values()))
+    charts = {name: layout(story, longest, room) for name, story in stories.items() if story}
+    # Bold letters are wider than others.
+    wide = MARGIN * 2 + 1.1 * max(map(width, (verdict, *said.values())))
+    wide = max([wide, *(chart.width for chart in charts.values())])
     parts = [svg.text(MARGIN, 24, verdict, INK, 'font-weight="bold"')]
-    twins = []
-    wide, high = MARGIN * 2 + width(verdict) * 1.1, 40.0
-    for name, story in zip(("First", "Second"), stories, strict=True):
-        said = f"{name}: {_sum(story)}" if story else f"{name}: {NOTHING}"
-        parts.append(svg.text(MARGIN, high + 14, said, INK, 'font-weight="bold"'))
-        chart = layout(story, longest, room)
-        moved = "\n".join(draw(chart) if story else [])
-        parts.append(f'<g transform="translate(0 {high + 22:g})">\n{moved}\n</g>')
-        wide = max(wide, chart.width, MARGIN * 2 + width(said) * 1.1)
-        high += 30 + (chart.height if story else 0)
-        twins.append(f"{name}:\n{twin(story)}")
-    alt = f"Two waterfalls on one scale. {verdict} " + " ".join(
-        f"{name}: {_sum(story)}." for name, story in zip(("First", "Second"), stories, strict=True)
-    )
-    return Picture(svg.document(wide, high, parts), alt, "\n\n".join(twins))
+    high = 40.0
+    for name, words in said.items():
+        parts.append(svg.text(MARGIN, high + 14, words, INK, 'font-weight="bold"'))
+        high += 30
+        if chart := charts.get(name):
+            drawn = "\n".join(draw(replace(chart, width=wide)))
+            parts.append(f'<g transform="translate(0 {high - 8:g})">\n{drawn}\n</g>')
+            high += chart.height
+    alt = f"Two waterfalls on one scale. {verdict} {'. '.join(said.values())}."
+    text = "\n\n".join(f"{name}:\n{twin(story)}" for name, story in stories.items())
+    return Picture(svg.document(wide, high, parts), alt, text)
 
 
 # -- what is shown ----------------------------------------------------------------------------------
@@ -354,23 +355,13 @@ def _span(step: Step, event: Event, end: Event | None, depth: int) -> Span:
 
 def _placed(span: Span, start: float, end: float) -> Span:
     """The span between two moments, in seconds since the story began."""
-    return Span(
-        span.sort,
-        span.name,
-        span.depth,
-        start * 1000,
-        end * 1000,
-        span.init,
-        span.over,
-        span.failed,
-        span.news,
-    )
+    return replace(span, start=start * 1000, end=end * 1000)
 
 
 def _sum(story: Sequence[Span]) -> str:
     """A story in one line: how much there was of what, and how long it took."""
     if not story:
-        return "nothing"
+        return "nothing happened"
     counts = [
         _count(sum(span.sort is sort for span in story), sort.word)
         for sort in (Sort.REQUEST, Sort.FUNCTION, Sort.CALL, Sort.STATE)
