@@ -277,6 +277,13 @@ class Faults:
     def __iter__(self) -> Any:
         return iter(self._faults)
 
+    def struck(self, fault: Fault) -> int:
+        """How often a fault has struck so far, as the log tells."""
+        return sum(
+            event.kind == "fault.applied" and event["fault"] == fault.id
+            for event in self._log.after(0)
+        )
+
     def strike(
         self, step: str, trace: Trace | None = None, /, *actions: Action, **context: Any
     ) -> Fault | None:

@@ -11,8 +11,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from labkit.eventlog import Event, EventLog
+from labkit.faults import Faults
 from labkit.steps import steps
 from labkit.timeline import outline
+from labkit.views.fault_panel import faults_table
 from labkit.views.svg import Status, short
 from labkit.views.view import Table, View
 
@@ -93,12 +95,13 @@ def event_card(event: Event) -> Table:
 
 
 def register(formatter: Any) -> None:
-    """Tell IPython how the log and an event look as the last line of a cell.
+    """Tell IPython how the log, an event and the faults look as the last line of a cell.
 
     Args:
         formatter: IPython's formatter of MIME bundles.
     """
     formatter.for_type(Event, lambda event, **_: _bundle(event_card(event)))
+    formatter.for_type(Faults, lambda faults, **_: _bundle(faults_table(faults)))
     formatter.for_type(EventLog, lambda log, **_: _bundle(log_card(log)))
 
 

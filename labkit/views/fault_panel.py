@@ -6,7 +6,6 @@ printed.  What is set is a table in an output of its own, which a notebook keeps
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from html import escape
 from typing import Any
@@ -25,17 +24,16 @@ _DIFFERS = frozenset({"connection", "api"})
 """What a fault matches that is another in each run."""
 
 
-def faults_table(faults: Iterable[Fault], events: Iterable[Event]) -> Table:
+def faults_table(faults: Faults) -> Table:
     """The faults that are set, and how often each struck and still strikes.
 
     Args:
         faults: the faults.
-        events: the log, which tells how often each struck.
     """
     there = list(faults)
-    struck = Counter(event["fault"] for event in events if event.kind == "fault.applied")
     rows = [
-        (str(fault.id), _said(fault), str(struck[fault.id]), _left(fault.times)) for fault in there
+        (str(fault.id), _said(fault), str(faults.struck(fault)), _left(fault.times))
+        for fault in there
     ]
     lines = [f"{_said(fault, _DIFFERS)}: strikes {_left(fault.times)}" for fault in there]
     nothing = "No fault is set."
@@ -85,7 +83,7 @@ class FaultPanel:
     @property
     def view(self) -> View:
         """What is set now."""
-        return faults_table(self._faults, self._log.after(0))
+        return faults_table(self._faults)
 
     @property
     def text(self) -> str:
@@ -144,7 +142,8 @@ class FaultPanel:
             told = ipywidgets.HTML()
 
             def written() -> str:
-                return f"lab.faults.{call}({', '.join(repr(field.value) for field in fields)})"
+                given = ("…" if field.value is None else repr(field.value) for field in fields)
+                return f"lab.faults.{call}({', '.join(given)})"
 
             def write(_: Any = None) -> None:
                 told.value = f'<code style="{STYLE}">{escape(written())}</code>'

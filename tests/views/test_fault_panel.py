@@ -4,9 +4,11 @@ import html
 from typing import Any
 
 import pytest
+from IPython.core.formatters import DisplayFormatter
 
 from labkit.eventlog import EventLog
 from labkit.faults import Faults
+from labkit.views.cards import register
 from labkit.views.fault_panel import FaultPanel, faults_table
 
 
@@ -119,6 +121,9 @@ def test_pressing_a_button_before_there_is_anything_says_so() -> None:
     log = EventLog()
     faults = Faults(log)
     box = FaultPanel(log, faults).inputs()
+    assert "lab.faults.kill_function(…)" in html.unescape(
+        "".join(str(w.value) for w in widgets(box) if hasattr(w, "value"))
+    )
     named(box, "Kill function").click()
     assert list(faults) == []
     assert "there is no function yet" in box.children[-1].value
@@ -133,13 +138,11 @@ def test_a_connection_that_has_closed_meanwhile_is_said_not_to_be_open(
     assert "Not done: No connection" in box.children[-1].value
 
 
-def test_the_table_tells_how_often_a_fault_struck_and_still_strikes(
-    log: EventLog, faults: Faults
-) -> None:
+def test_the_table_tells_how_often_a_fault_struck_and_still_strikes(faults: Faults) -> None:
     faults.delay_function("work", 2.5, times=3)
     faults.add("frame.out", "drop", times=None, connection="here=")
     faults.strike("function.invoke", None, function="work")
-    table = faults_table(faults, log)
+    table = faults_table(faults)
     assert [tuple(row[1:]) for row in table.rows] == [
         ("delay at function.invoke (function work, 2.5 s)", "1", "2 times"),
         ("drop at frame.out (connection here=)", "0", "always"),
@@ -148,6 +151,15 @@ def test_the_table_tells_how_often_a_fault_struck_and_still_strikes(
         "delay at function.invoke (function work, 2.5 s): strikes 2 times\n"
         "drop at frame.out: strikes always"
     )
+
+
+def test_faults_show_themselves_as_the_last_line_of_a_cell(faults: Faults) -> None:
+    faults.kill_function("work", times=None)
+    formatter = DisplayFormatter()
+    register(formatter.mimebundle_formatter)
+    shown, _ = formatter.format(faults)
+    assert shown["text/plain"] == "kill at function.invoke (function work): strikes always"
+    assert "<table>" in shown["text/html"]
 
 
 def test_without_faults_it_says_so(log: EventLog, faults: Faults) -> None:
