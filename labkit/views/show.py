@@ -2,7 +2,7 @@
 
     lab.show.trace(order)                    a view of what has happened: a value, which the last line
                                              of a cell shows and ``print`` tells in words
-    lab.show.architecture(live=True)         shown at once, and again whenever something happens
+    lab.show.trace(order, live=True)         shown at once, and again whenever something happens
 
 Each method reads the event log and nothing else, unless it says so.  What a view needs to draw is
 loaded when it is first shown.
@@ -10,8 +10,7 @@ loaded when it is first shown.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from labkit.eventlog import EventLog
@@ -39,17 +38,6 @@ class Show:
 
     def _shown(self, name: str, draw: Callable[[], View], live: bool) -> View | Live:
         return self._gallery.show(name, self._log, draw) if live else draw()
-
-    def architecture(self, order: str | None = None, *, live: bool = False) -> View | Live:
-        """The pattern's parts as a map: what was called how often, and the message's last way.
-
-        Args:
-            order: the ARN or the name of an execution whose way is shown; all that happened if none.
-            live: follow what happens.
-        """
-        from labkit.views.architecture import architecture
-
-        return self._shown("architecture", lambda: architecture(self._of(order)), live)
 
     def sequence(self, order: str, *, live: bool = False) -> View | Live:
         """Who did what to whom, from top to bottom; arguments as for :meth:`trace`."""
@@ -92,59 +80,6 @@ class Show:
 
         return Stepping(self._log.of(order))
 
-    def state_machine(
-        self, which: str | Mapping[str, Any], execution: str | None = None, *, live: bool = False
-    ) -> View | Live:
-        """A state machine as a diagram, with the states of an execution, and its history.
-
-        Args:
-            which: the ARN of a state machine or of an execution, whose definition Step Functions is
-                asked for; or a definition, as JSON text or read.
-            execution: the ARN or the name of the execution that is shown; the newest one if the ARN
-                of a state machine is given.
-            live: follow what happens.
-        """
-        from labkit.views.execution import execution_view
-
-        view = execution_view(which, execution)
-        return self._shown("state_machine", lambda: view(self._log.after(0)), live)
-
-    def connections(self, *, live: bool = False) -> View | Live:
-        """The connections that are open and those that were: id, since when, route, last message, order.
-
-        Args:
-            live: follow what happens.
-        """
-        from labkit.views.connections import connections
-
-        return self._shown(
-            "connections", lambda: connections(self._log.after(0), time.time()), live
-        )
-
-    def table(self, name: str, *, live: bool = False) -> View | Live:
-        """The items of a DynamoDB table, with what changed last, and expired ones marked.
-
-        Args:
-            name: the table's.
-            live: follow what happens.
-        """
-        from labkit.views.items import items
-
-        return self._shown(
-            f"table {name}", lambda: items(self._log.after(0), name, time.time()), live
-        )
-
-    def messages(self, connection: str | None = None, *, live: bool = False) -> View | Live:
-        """Messages in both directions, with time, size, route and content; how a connection ended.
-
-        Args:
-            connection: a connection's id; those of all if none.
-            live: follow what happens.
-        """
-        from labkit.views.messages import messages
-
-        return self._shown("messages", lambda: messages(self._log.after(0), connection), live)
-
     def logs(self, function: str, *, live: bool = False) -> View | Live:
         """What a function wrote, by invocation, with cold starts marked.
 
@@ -181,6 +116,3 @@ class Show:
         from labkit.views.fault_panel import FaultPanel
 
         return FaultPanel(self._log, self._faults)
-
-    def _of(self, order: str | None) -> Any:
-        return self._log.after(0) if order is None else self._log.of(order)
