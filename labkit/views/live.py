@@ -102,9 +102,11 @@ class Live:
         """Nothing: it is shown already, where it was made."""
 
     def settle(self) -> None:
-        """Show the newest picture now, in the form that a notebook keeps."""
+        """Show the newest picture now, in the form that a notebook keeps; a still view for good."""
         if not self._closed.is_set():
             self._frame(lasting=True)
+            if self._still:
+                self._closed.set()
 
     def close(self) -> None:
         """Show the last picture and follow no longer; a second call does nothing."""

@@ -77,6 +77,9 @@ def test_still_it_is_shown_once_with_all_that_happened() -> None:
     live = Live(log, lambda: counted(log), screen, still=True)
     log.append("frame.in")
     assert screen.frames == []
+    live.settle()  # the end of its cell
+    log.append("frame.in")
+    live.settle()  # the end of another
     live.close()
     assert [frame["text/plain"] for frame in screen.frames] == ["1"]
 
