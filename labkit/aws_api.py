@@ -278,9 +278,6 @@ def _facts(request: AwsRequest) -> dict[str, Any]:
     except AwsError:
         return {}
     facts = {"table": body.get("TableName"), "key": body.get("Key")}
-    time_to_live = body.get("TimeToLiveSpecification")
-    if isinstance(time_to_live, dict) and time_to_live.get("Enabled"):
-        facts["ttl"] = time_to_live.get("AttributeName")
     return {name: value for name, value in facts.items() if value}
 
 

@@ -69,7 +69,7 @@ from labkit.apigateway import model
 from labkit.apigateway.api_key import ApiKey
 from labkit.clock import Clock
 from labkit.errors import AwsError
-from labkit.eventlog import EventLog, shorten_item
+from labkit.eventlog import EventLog
 from labkit.faults import Action, Faults
 from labkit.functions.model import FunctionConfiguration
 from labkit.states import (
@@ -187,7 +187,6 @@ class Backend:
         self._lock = threading.RLock()
         self._closed = False
         self._runs: dict[str, running.Run] = {}
-        self._written: dict[tuple[int, str], tuple[Any, Any, bool]] = {}
         self._making = threading.Lock()
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._handlers: dict[str, list[tuple[re.Pattern[str], Callable[..., Any]]]] = {}
@@ -289,8 +288,6 @@ class Backend:
                 headers = dict(error.get_headers())
             if request.service in ("lambda", "cloudformation") and request.method != "GET":
                 self._functions.clear()
-            if self._written:
-                self._tell_written(request.trace)
         sent = Headers((name, str(value)) for name, value in headers.items() if name != "status")
         return AwsResponse(int(status), sent, body.encode() if isinstance(body, str) else body)
 
@@ -304,29 +301,6 @@ class Backend:
         with self._lock:
             found = self._handlers[host] = _handlers(host)
             return found
-
-    # DynamoDB
-
-    def wrote(self, table: Any, item: Any, *, there: bool = True) -> None:
-        """Note that an item of moto's was written or deleted; the log gets it when the call is done.
-
-        A call may write an item in two steps, so each is noted once, as it is in the end.
-        """
-        self._written[id(table), f"{item.hash_key} {item.range_key}"] = (table, item, there)
-
-    def unwrite(self) -> None:
-        """Forget what the call wrote: its transaction was rolled back."""
-        self._written.clear()
-
-    def _tell_written(self, trace: Trace | None) -> None:
-        """Write each item that the call changed to the log, as it is now."""
-        written, self._written = self._written, {}
-        for table, item, there in written.values():
-            data = {"table": table.name, "key": shorten_item(_key_of(table, item))}
-            if table.account_id != LOCAL_ACCOUNT:
-                data["account"] = table.account_id
-            new = shorten_item(item.to_json()["Attributes"]) if there else None
-            self._log.append("item.changed", trace, **data, item=new)
 
     # API Gateway
 
@@ -1936,54 +1910,6 @@ def _update_item(original: Any) -> Any:
     return update_item
 
 
-def _key_of(table: Any, item: Any) -> dict[str, Any]:
-    names = [table.hash_key_attr, table.range_key_attr]
-    return {name: {item.attrs[name].type: item.attrs[name].value} for name in names if name}
-
-
-def _put_item(original: Any) -> Any:
-    @functools.wraps(original)
-    def put_item(self: Any, *args: Any, **kw: Any) -> Any:
-        item = original(self, *args, **kw)
-        _here.wrote(self, item)
-        return item
-
-    return put_item
-
-
-def _updated_item(original: Any) -> Any:
-    @functools.wraps(original)
-    def update_item(self: Any, table_name: str, *args: Any, **kw: Any) -> Any:
-        item = original(self, table_name, *args, **kw)
-        _here.wrote(self.get_table(table_name), item)
-        return item
-
-    return update_item
-
-
-def _delete_item(original: Any) -> Any:
-    @functools.wraps(original)
-    def delete_item(self: Any, *args: Any, **kw: Any) -> Any:
-        item = original(self, *args, **kw)
-        if item is not None:
-            _here.wrote(self, item, there=False)
-        return item
-
-    return delete_item
-
-
-def _transact_write_items(original: Any) -> Any:
-    @functools.wraps(original)
-    def transact_write_items(self: Any, *args: Any, **kw: Any) -> Any:
-        try:
-            return original(self, *args, **kw)
-        except Exception:
-            _here.unwrite()
-            raise
-
-    return transact_write_items
-
-
 def _conflict(message: str) -> Exception:
     from moto.apigatewayv2.exceptions import APIGatewayV2Error
 
@@ -2116,30 +2042,6 @@ REPLACEMENTS: tuple[Replacement, ...] = (
         "DynamoHandler.update_item",
         _update_item,
         "moto tells the consumed capacity to those who did not ask for it",
-    ),
-    Replacement(
-        "moto.dynamodb.models.table",
-        "Table.put_item",
-        _put_item,
-        "each item that changes is in the log",
-    ),
-    Replacement(
-        "moto.dynamodb.models.table",
-        "Table.delete_item",
-        _delete_item,
-        "each item that changes is in the log",
-    ),
-    Replacement(
-        "moto.dynamodb.models",
-        "DynamoDBBackend.update_item",
-        _updated_item,
-        "each item that changes is in the log",
-    ),
-    Replacement(
-        "moto.dynamodb.models",
-        "DynamoDBBackend.transact_write_items",
-        _transact_write_items,
-        "nothing is written when moto rolls a transaction back",
     ),
     Replacement(
         "moto.awslambda.models",

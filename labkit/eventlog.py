@@ -7,10 +7,7 @@ Kinds and what their data holds (all sizes in bytes, all durations in millisecon
 
 ======================  ===========================================================================
 ``aws.call``            ``service``, ``operation``, ``status``; ``table`` and ``key`` for DynamoDB;
-                        ``ttl``: the attribute that UpdateTimeToLive sets; ``account`` if it is another
-                        than the lab's own
-``item.changed``        ``table``, ``key``; ``item``: its new attributes as DynamoDB JSON (shortened),
-                        ``None`` if it is deleted; ``account`` as for ``aws.call``
+                        ``account`` if it is another than the lab's own
 ``http.request``        ``api``, ``stage``, ``method``, ``path``, ``route``
 ``http.response``       ``api``, ``status``, ``durationMs``; ``error`` if the gateway answers by itself
 ``handshake.request``   ``api``, ``stage``, ``connection``
@@ -44,7 +41,7 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,12 +50,6 @@ from labkit.trace import Trace
 
 BODY_SHOWN = 2_000
 """Characters of a message's body that the log keeps."""
-
-VALUE_SHOWN = 200
-"""Characters of a string in an item that the log keeps."""
-
-ITEM_SHOWN = 4_000
-"""Characters of all values of an item, about; what comes after them is left out of the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,44 +271,3 @@ def _executions(event: Event) -> list[str]:
 def shorten(body: str) -> str:
     """A message's body as the log keeps it."""
     return body if len(body) <= BODY_SHOWN else body[:BODY_SHOWN] + "…"
-
-
-def shorten_item(item: Mapping[str, Any]) -> dict[str, Any]:
-    """An item as the log keeps it: DynamoDB JSON, where ``…`` stands for what is left out.
-
-    Args:
-        item: attributes as DynamoDB JSON.
-
-    Returns:
-        A copy with all attributes of the item.  Strings and binary data longer than
-        :data:`VALUE_SHOWN` are cut, and behind :data:`ITEM_SHOWN` characters so is everything else.
-    """
-    room = ITEM_SHOWN
-
-    def short(value: Mapping[str, Any]) -> dict[str, Any]:
-        nonlocal room
-        kind, content = next(iter(value.items()))
-        if isinstance(content, str):
-            most = VALUE_SHOWN if room > 0 else 0
-            room -= min(len(content), VALUE_SHOWN) + 1
-            return {kind: content if len(content) <= most else content[:most] + "…"}
-        if isinstance(content, list | tuple):
-            kept: list[Any] = []
-            for one in content:
-                if room <= 0:
-                    kept.append({"S": "…"} if kind == "L" else "…")
-                    break
-                kept.append(short(one) if kind == "L" else short({"S": one})["S"])
-            return {kind: kept}
-        if isinstance(content, dict):
-            members: dict[str, Any] = {}
-            for name, one in content.items():
-                room -= len(name)
-                if room <= 0:
-                    members["…"] = {"S": "…"}
-                    break
-                members[name] = short(one)
-            return {kind: members}
-        return {kind: content}
-
-    return {name: short(value) for name, value in item.items()}
