@@ -134,7 +134,7 @@ def test_error_of_aws_is_an_answer(backend, table):
 
 def test_call_that_moto_lacks_says_that_the_local_cloud_does_not_emulate_it(backend, log, client):
     with pytest.raises(ClientError, match="does not emulate") as raised:
-        client("stepfunctions").redrive_execution(executionArn="arn:aws:states:x")
+        client("stepfunctions").delete_state_machine_version(stateMachineVersionArn="arn:x")
     assert raised.value.response["Error"]["Code"] == "NotImplemented"
     assert [e.kind for e in log if e.kind.startswith("cloud")] == ["cloud.warning"]
 
