@@ -63,7 +63,7 @@ def test_the_build_takes_the_example(lesson: catalogue.Lesson) -> None:
 
 
 def test_the_example_is_proven(lesson: catalogue.Lesson, lab: Lab) -> None:
-    (proof,) = command.proofs(lesson, ["1.1"], lab, mutants=True)
+    proof = command.prove(lesson, "1.1", lab, mutants=True)
     assert not proof.failures, "\n".join(proof.failures)
 
 

@@ -451,7 +451,8 @@ def close_codes(attempt: Attempt, listen: Callable[[Any], Any]) -> None:
             return 1009
 
         def lost(client: Socket) -> int:
-            aws.fault("connection", "drop", connection=client.id)
+            # Named by its id, the connection would be cut at once, and sending would be the error.
+            aws.fault("connection", "drop", api=url.split("/")[-2])
             client.send("anybody there?")
             return 1006
 
