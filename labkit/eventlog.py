@@ -268,6 +268,17 @@ def _executions(event: Event) -> list[str]:
     return names
 
 
+def open_connections(events: Iterable[Event]) -> list[str]:
+    """The ids of the connections that were opened and not closed, oldest first."""
+    there: dict[str, None] = {}
+    for event in events:
+        if event.kind == "connection.opened":
+            there[event["connection"]] = None
+        elif event.kind == "connection.closed":
+            there.pop(event["connection"], None)
+    return list(there)
+
+
 def shorten(body: str) -> str:
     """A message's body as the log keeps it."""
     return body if len(body) <= BODY_SHOWN else body[:BODY_SHOWN] + "…"

@@ -38,7 +38,7 @@ from enum import StrEnum
 from typing import Any
 
 from labkit.errors import LabError
-from labkit.eventlog import Event, EventLog
+from labkit.eventlog import Event, EventLog, open_connections
 from labkit.trace import Trace
 
 STEPS = frozenset(
@@ -187,7 +187,7 @@ class Faults:
             self._log.wait(lambda event: _opens(event, connection), timeout=_ARRIVES)
         except TimeoutError:
             pass
-        if connection not in (there := self._connections()):
+        if connection not in (there := open_connections(self._log)):
             known = f"Open connections: {', '.join(there)}" if there else "No connection is open"
             raise LabError(f"No connection {connection!r} is open, so none was cut. {known}.")
         return self.add("connection", Action.DROP, connection=connection)
@@ -260,13 +260,6 @@ class Faults:
             times: how many invocations; ``None`` for all.
         """
         return self.add("function.invoke", Action.KILL, times=times, function=function)
-
-    def _connections(self) -> list[str]:
-        """The connections that are open, oldest first."""
-        events = self._log.after(0)
-        closed = {event["connection"] for event in events if event.kind == "connection.closed"}
-        opened = (event["connection"] for event in events if event.kind == "connection.opened")
-        return [connection for connection in opened if connection not in closed]
 
     def clear(self, fault: Fault | int | None = None) -> None:
         """Take back one fault, or all of them."""

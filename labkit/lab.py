@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from labkit.errors import EnvironmentProblem, LabError
-from labkit.eventlog import EventLog
+from labkit.eventlog import Event, EventLog
 from labkit.faults import Faults
 from labkit.origin import Origins
 from labkit.runtime import redirect
@@ -175,13 +175,27 @@ class Lab:
 
 
 def _show_the_log_in_cells() -> None:
-    """Have IPython show the log and its events as views, if this is a notebook."""
+    """Have IPython show the log, its events and the faults as views, if this is a notebook."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     if shell is not None:
-        from labkit.views.cards import register
+        register_cards(shell.display_formatter.mimebundle_formatter)
 
-        register(shell.display_formatter.mimebundle_formatter)
+
+def register_cards(formatter: Any) -> None:
+    """Tell IPython how the log, an event and the faults look; views are loaded when one is shown.
+
+    Args:
+        formatter: IPython's formatter of MIME bundles.
+    """
+
+    def bundle(shown: Any, **_: Any) -> dict[str, str]:
+        from labkit.views.cards import card
+
+        return card(shown)._repr_mimebundle_()
+
+    for kind in (Event, EventLog, Faults):
+        formatter.for_type(kind, bundle)
 
 
 def _attach(endpoint: str) -> _Engine:

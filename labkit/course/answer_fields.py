@@ -10,14 +10,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets
-from IPython.display import display
 
 from labkit.course.question import Blanks, Choice, Mark, Question
 from labkit.course.question_page import options_id
 from labkit.course.shown import STYLE, marked_up
 from labkit.errors import LabError
+from labkit.views.controls import show_inputs
 
-WIDGET = "application/vnd.jupyter.widget-view+json"
 STANDS_FOR = "(Fields to answer in, while the kernel runs.)"
 """The text of the output, which a notebook keeps when the fields are gone."""
 
@@ -30,8 +29,7 @@ def show_fields(question: Question, mark: Callable[[Sequence[str]], Mark], *, so
         mark: marks an answer and writes it down.
         solved: whether it was answered right before.
     """
-    view = fields(question, mark, solved=solved)._repr_mimebundle_()
-    display({"text/plain": STANDS_FOR, WIDGET: view[WIDGET]}, raw=True)
+    show_inputs(fields(question, mark, solved=solved), STANDS_FOR)
 
 
 def fields(

@@ -24,8 +24,7 @@ from labkit.course.recording import is_measured
 from labkit.course.substitutions import SUBSTITUTIONS, Substitution, places, substitute
 from labkit.jupyter import WORK_VARIABLE
 from labkit.lab import ENDPOINT_VARIABLE
-
-_WIDGET = "application/vnd.jupyter.widget-view+json"
+from labkit.views.controls import WIDGET
 
 
 def execute(
@@ -131,7 +130,7 @@ def stored(
     kept = []
     for output in coalesce_streams([copy.deepcopy(output) for output in outputs]):
         if "data" in output:
-            output.data.pop(_WIDGET, None)
+            output.data.pop(WIDGET, None)
             if not output.data:
                 continue
         for member in ("data", "text", "evalue", "traceback"):

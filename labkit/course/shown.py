@@ -10,8 +10,10 @@ import html
 import re
 from dataclasses import dataclass
 
-STYLE = "color: var(--jp-content-font-color1, inherit); max-width: 46em"
-"""Of an HTML text's outermost element: JupyterLab's own colour in its light and its dark theme."""
+from labkit.views import view
+
+STYLE = f"{view.STYLE}; max-width: 46em"
+"""Of an HTML text's outermost element: as a view's, in lines that are not too long to read."""
 
 
 @dataclass(frozen=True, slots=True)

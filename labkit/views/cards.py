@@ -1,7 +1,7 @@
 """What the lab's own objects show when they are the last line of a cell.
 
-The objects themselves know nothing of views: :func:`register` tells IPython how an event and the log
-look, and ``Lab`` asks for :func:`lab_card`.
+The objects themselves know nothing of views: ``Lab`` asks for :func:`lab_card`, and tells IPython that
+the others look like their :func:`card`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from labkit.eventlog import Event, EventLog
+from labkit.eventlog import Event, EventLog, open_connections
 from labkit.faults import Faults
 from labkit.steps import steps
 from labkit.timeline import outline
 from labkit.views.fault_panel import faults_table
 from labkit.views.svg import Status, short
-from labkit.views.view import Table, View
+from labkit.views.view import Table
 
 NEWEST = 40
 """Steps of the log that are shown, at most."""
@@ -36,8 +36,6 @@ def lab_card(name: str, endpoint: str, is_running: bool, events: Iterable[Event]
     """
     told = list(events)
     functions = dict.fromkeys(e["function"] for e in told if e.kind == "function.invoked")
-    closed = {e["connection"] for e in told if e.kind == "connection.closed"}
-    opened = [e["connection"] for e in told if e.kind == "connection.opened"]
     state = (
         f"{Status.DONE.mark} running"
         if is_running
@@ -48,7 +46,7 @@ def lab_card(name: str, endpoint: str, is_running: bool, events: Iterable[Event]
         ("Address", endpoint),
         ("Functions that have run", ", ".join(functions) or "none"),
         ("Executions started", str(sum(e.kind == "execution.started" for e in told))),
-        ("Connections open", str(sum(one not in closed for one in opened)) if is_running else "0"),
+        ("Connections open", str(len(open_connections(told))) if is_running else "0"),
         ("Events in the log", f"{len(told):,}"),
     ]
     return Table("The lab", ("What", "How it is"), rows, name)
@@ -94,19 +92,14 @@ def event_card(event: Event) -> Table:
     return Table(f"Event {event.seq}: {event.kind}", ("Member", "Value"), rows, repr(event))
 
 
-def register(formatter: Any) -> None:
-    """Tell IPython how the log, an event and the faults look as the last line of a cell.
-
-    Args:
-        formatter: IPython's formatter of MIME bundles.
-    """
-    formatter.for_type(Event, lambda event, **_: _bundle(event_card(event)))
-    formatter.for_type(Faults, lambda faults, **_: _bundle(faults_table(faults)))
-    formatter.for_type(EventLog, lambda log, **_: _bundle(log_card(log)))
-
-
-def _bundle(view: View) -> dict[str, str]:
-    return view._repr_mimebundle_()
+def card(shown: Event | EventLog | Faults) -> Table:
+    """What one of the lab's own objects shows."""
+    match shown:
+        case Event():
+            return event_card(shown)
+        case EventLog():
+            return log_card(shown)
+    return faults_table(shown)
 
 
 def _said(value: Any) -> str:

@@ -11,15 +11,15 @@ from html import escape
 from typing import Any
 
 from labkit.errors import LabError
-from labkit.eventlog import Event, EventLog
+from labkit.eventlog import Event, EventLog, open_connections
 from labkit.faults import Fault, Faults
+from labkit.views.controls import Controls
 from labkit.views.live import Display
 from labkit.views.view import STYLE, Table, View
 
 STANDS_FOR = "(Buttons for what may go wrong, while the kernel runs.)"
 """The text of the output that holds the buttons, which a notebook keeps when they are gone."""
 
-_WIDGET = "application/vnd.jupyter.widget-view+json"
 _DIFFERS = frozenset({"connection", "api"})
 """What a fault matches that is another in each run."""
 
@@ -65,7 +65,7 @@ def _left(times: int | None) -> str:
     return f"{times} times"
 
 
-class FaultPanel:
+class FaultPanel(Controls):
     """Buttons for what may go wrong, and what is set.
 
     Args:
@@ -74,42 +74,17 @@ class FaultPanel:
         display: where the table is shown; the cell's output if none.
     """
 
+    stands_for = STANDS_FOR
+
     def __init__(self, log: EventLog, faults: Faults, display: Display | None = None) -> None:
+        super().__init__(display)
         self._log = log
         self._faults = faults
-        self._display = display
-        self._is_shown = False
 
     @property
     def view(self) -> View:
         """What is set now."""
         return faults_table(self._faults)
-
-    @property
-    def text(self) -> str:
-        """What is set now, in plain text."""
-        return self.view.text
-
-    def __str__(self) -> str:
-        return self.text
-
-    def __repr__(self) -> str:
-        return self.text
-
-    def _ipython_display_(self) -> None:
-        from IPython.display import DisplayHandle, display
-
-        inputs = self.inputs()._repr_mimebundle_()
-        display({"text/plain": STANDS_FOR, _WIDGET: inputs[_WIDGET]}, raw=True)
-        if self._display is None:
-            self._display = DisplayHandle()
-        self._display.display(self.view._repr_mimebundle_(), raw=True)
-        self._is_shown = True
-
-    def refresh(self) -> None:
-        """Show what is set by now."""
-        if self._is_shown and self._display is not None:
-            self._display.update(self.view._repr_mimebundle_(), raw=True)
 
     def inputs(self) -> Any:
         """Fields to choose in and buttons, a widget."""
@@ -127,7 +102,7 @@ class FaultPanel:
         def look() -> None:
             events = self._log.after(0)
             for field, there in (
-                (connection, _connections(events)),
+                (connection, open_connections(events)),
                 (function, _names(events, "function.invoked", "function")),
                 (table, _names(events, "aws.call", "table")),
             ):
@@ -200,13 +175,6 @@ def _outcome(made: str, call: Callable[..., Any], fields: Iterable[Any]) -> str:
 def _status(text: str) -> str:
     """What is said to a press; a screen reader reads it out when it appears."""
     return f'<div role="status" style="{STYLE}">{escape(text)}</div>'
-
-
-def _connections(events: list[Event]) -> list[str]:
-    closed = {event["connection"] for event in events if event.kind == "connection.closed"}
-    return [
-        name for name in _names(events, "connection.opened", "connection") if name not in closed
-    ]
 
 
 def _names(events: list[Event], kind: str, member: str) -> list[str]:

@@ -75,10 +75,9 @@ class Live:
         self._shown = ""
         self._view: View | None = None
         self.frames = 0
-        if not still:
-            self._frame(lasting=True)
         self._thread = threading.Thread(target=self._follow, name="labkit-view", daemon=True)
         if not still:
+            self._frame(lasting=True)
             self._thread.start()
 
     @property

@@ -14,7 +14,7 @@ from html import escape
 
 from labkit.eventlog import Event
 from labkit.views.svg import Status
-from labkit.views.view import LEFT, STYLE, View
+from labkit.views.view import LEFT, STYLE, View, table
 
 SHOWN = 50
 """Invocations that are shown; of more, the newest."""
@@ -132,13 +132,7 @@ class Logs(View):
             if one.is_silent:
                 rows.append(f"<tr><td></td><td {LEFT}>{NOTHING}</td></tr>")
             rows.append("</tbody>")
-        head = "".join(f'<th scope="col" {LEFT}>{name}</th>' for name in ("After", "What it wrote"))
-        body = "\n".join(rows)
-        return (
-            f'<div style="{STYLE}; overflow-x: auto">\n<table>\n'
-            f"<caption {LEFT}>{escape(self._caption())}</caption>\n"
-            f"<thead><tr>{head}</tr></thead>\n{body}\n</table>\n</div>"
-        )
+        return table(self._caption(), ("After", "What it wrote"), "\n".join(rows))
 
     def _numbered(self) -> Iterator[tuple[int, Invocation]]:
         """The invocations that are shown, with their numbers from 1."""

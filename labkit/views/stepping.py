@@ -14,6 +14,7 @@ from typing import Any
 from labkit.errors import LabError
 from labkit.eventlog import Event
 from labkit.steps import steps
+from labkit.views.controls import Controls
 from labkit.views.explanation import explain
 from labkit.views.live import Display
 from labkit.views.picture import Picture
@@ -25,8 +26,6 @@ ROWS = 14
 
 STANDS_FOR = "(Buttons to step through it, while the kernel runs.)"
 """The text of the output that holds the buttons, which a notebook keeps when they are gone."""
-
-_WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -54,7 +53,7 @@ class Moment(View):
         return f'<div role="status" style="{STYLE}">{"<br>".join(lines)}</div>\n{self.picture.html}'
 
 
-class Stepping:
+class Stepping(Controls):
     """Steps through a story, forwards and backwards.
 
     As the last line of a cell it shows buttons and a picture; a call changes the picture too.
@@ -64,13 +63,14 @@ class Stepping:
         display: where the picture is shown; the cell's output if none.
     """
 
+    stands_for = STANDS_FOR
+
     def __init__(self, events: Iterable[Event], display: Display | None = None) -> None:
+        super().__init__(display)
         self._events = list(events)
         self._by_seq = {event.seq: event for event in self._events}
         self._story = steps(self._events)
         self._diagram = layout(self._story)
-        self._display = display
-        self._is_shown = False
         self._at = 0
 
     @property
@@ -111,8 +111,7 @@ class Stepping:
             there = f"There are steps 1 to {len(self)}" if self._story else "There are no steps"
             raise LabError(f"There is no step {number}. {there}; go(0) shows the whole story.")
         self._at = number
-        if self._is_shown and self._display is not None:
-            self._display.update(self.view._repr_mimebundle_(), raw=True)
+        self.refresh()
 
     @property
     def view(self) -> View:
@@ -128,28 +127,7 @@ class Stepping:
         words = (said, means) if means else (said,)
         return Moment(words, Picture(drawing, alt, said))
 
-    @property
-    def text(self) -> str:
-        """What is seen now, in plain text."""
-        return self.view.text
-
-    def __str__(self) -> str:
-        return self.text
-
-    def __repr__(self) -> str:
-        return self.text
-
-    def _ipython_display_(self) -> None:
-        from IPython.display import DisplayHandle, display
-
-        buttons = self.buttons()._repr_mimebundle_()
-        display({"text/plain": STANDS_FOR, _WIDGET: buttons[_WIDGET]}, raw=True)
-        if self._display is None:
-            self._display = DisplayHandle()
-        self._display.display(self.view._repr_mimebundle_(), raw=True)
-        self._is_shown = True
-
-    def buttons(self) -> Any:
+    def inputs(self) -> Any:
         """The buttons, a widget; each does what the method of its name does."""
         import ipywidgets
 

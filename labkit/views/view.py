@@ -79,20 +79,31 @@ class Table(View):
     @property
     def html(self) -> str:
         """A table with a caption and column heads."""
-        caption = f"<caption {LEFT}>{escape(self.caption)}</caption>"
         if not self.rows:
             return (
                 f'<div style="{STYLE}"><p>{escape(self.caption)}: {escape(self.nothing)}</p></div>'
             )
-        head = "".join(f'<th scope="col" {LEFT}>{escape(name)}</th>' for name in self.columns)
         body = "\n".join(
             f"<tr>{''.join(f'<td {LEFT}>{escape(cell)}</td>' for cell in row)}</tr>"
             for row in self.rows
         )
-        return (
-            f'<div style="{STYLE}; overflow-x: auto">\n<table>\n{caption}\n'
-            f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
-        )
+        return table(self.caption, self.columns, f"<tbody>\n{body}\n</tbody>")
+
+
+def table(caption: str, columns: Iterable[str], body: str) -> str:
+    """A table as HTML.
+
+    Args:
+        caption: what it is of, in a few words.
+        columns: the heads of its columns.
+        body: its ``<tbody>``, one or several.
+    """
+    head = "".join(f'<th scope="col" {LEFT}>{escape(name)}</th>' for name in columns)
+    return (
+        f'<div style="{STYLE}; overflow-x: auto">\n<table>\n'
+        f"<caption {LEFT}>{escape(caption)}</caption>\n"
+        f"<thead><tr>{head}</tr></thead>\n{body}\n</table>\n</div>"
+    )
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -7,7 +7,8 @@ import pytest
 from IPython.core.formatters import DisplayFormatter
 
 from labkit.eventlog import Event, EventLog
-from labkit.views.cards import NEWEST, event_card, lab_card, log_card, register
+from labkit.lab import register_cards
+from labkit.views.cards import NEWEST, event_card, lab_card, log_card
 
 RECORDED = EventLog.load(Path(__file__).parent / "golden" / "trace_failed.jsonl")
 
@@ -80,7 +81,7 @@ def test_ipython_shows_the_view_once_it_is_told(shown: Any) -> None:
     formatter = DisplayFormatter()
     before, _ = formatter.format(shown)
     assert "text/html" not in before
-    register(formatter.mimebundle_formatter)
+    register_cards(formatter.mimebundle_formatter)
     after, _ = formatter.format(shown)
     assert "<table>" in after["text/html"]
     assert after["text/plain"] in (log_card(RECORDED).text, repr(shown))

@@ -8,7 +8,7 @@ from IPython.core.formatters import DisplayFormatter
 
 from labkit.eventlog import EventLog
 from labkit.faults import Faults
-from labkit.views.cards import register
+from labkit.lab import register_cards
 from labkit.views.fault_panel import FaultPanel, faults_table
 
 
@@ -156,7 +156,7 @@ def test_the_table_tells_how_often_a_fault_struck_and_still_strikes(faults: Faul
 def test_faults_show_themselves_as_the_last_line_of_a_cell(faults: Faults) -> None:
     faults.kill_function("work", times=None)
     formatter = DisplayFormatter()
-    register(formatter.mimebundle_formatter)
+    register_cards(formatter.mimebundle_formatter)
     shown, _ = formatter.format(faults)
     assert shown["text/plain"] == "kill at function.invoke (function work): strikes always"
     assert "<table>" in shown["text/html"]

@@ -39,7 +39,7 @@ def stepping(screen: Screen) -> Stepping:
 
 def press(stepping: Stepping, name: str) -> None:
     """Click a button as the browser does."""
-    (button,) = [b for b in stepping.buttons().children if b.description == name]
+    (button,) = [b for b in stepping.inputs().children if b.description == name]
     button.click()
 
 
