@@ -571,7 +571,13 @@ def _handler(text: str) -> str:
 
 @functools.cache
 def _client(service: str, region: str) -> Any:
-    return getattr(boto3.Session(region_name=region), "client")(service)  # noqa: B009
+    return getattr(_session(region), "client")(service)  # noqa: B009
+
+
+@functools.cache
+def _session(region: str) -> boto3.Session:
+    """One for all clients: each reads the whole list of AWS's endpoints."""
+    return boto3.Session(region_name=region)
 
 
 def _parsed(text: str) -> Any:

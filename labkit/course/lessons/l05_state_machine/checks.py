@@ -1110,32 +1110,34 @@ def _meet(show: Rehearsal, order: Mapping[str, Any], client: Socket) -> _Meeting
 def whole_machine(attempt: Attempt, definition: Any) -> None:
     with attempt.sandbox() as aws:
         show = Rehearsal(attempt, aws, definition)
-        client = aws.connect(show.url)
-        _delivers(show, client)
         order = show.order()
-        _nobody(show, order)
+        _delivers(show, aws.connect(show.url), order)
         _work_again(show, order)
         _wake_up(show, order)
         _stale(show, order, "DELIVERY_FAILS")
         _newer(show, order, "DELIVERY_FAILS")
         _sends_again(show, order)
-        _cannot_deliver(show, order, client)
+        _cannot_deliver(show, order)
 
 
-def _delivers(show: Rehearsal, client: Socket) -> None:
-    """An order that is accepted, and one that is rejected."""
-    for order, undelivered in (
-        (show.order(), "NOT_DELIVERED"),
-        (show.order(sku="coffee"), "REJECTED_HELD_BACK"),
-    ):
-        name = show.place(order, client)
-        ended = show.run(name, {"order": order})
-        message = show.message(name, order)
-        before = len(client.frames)
-        _saved(show, ended, name, order)
-        frames = show.told(client)[max(0, before - 1) :] if undelivered else []
-        mine = [frame for frame in frames if name in json.dumps(frame)]
-        if mine != [message]:
+def _delivers(show: Rehearsal, client: Socket, order: Mapping[str, Any]) -> None:
+    """Three orders at once: one is accepted, one is rejected, to one nobody listens."""
+    placed = [
+        (order, show.place(order, client), "NOT_DELIVERED"),
+        (other := show.order(sku="coffee"), show.place(other, client), "REJECTED_HELD_BACK"),
+        (order, show.place(order), ""),
+    ]
+    arns = [show.start(name, {"order": ordered}) for ordered, name, _ in placed]
+    for (ordered, name, undelivered), arn in zip(placed, arns, strict=True):
+        ended = show.end(arn)
+        if not undelivered and ended.status != "SUCCEEDED":
+            raise show.not_yet(
+                "NOBODY_FAILS", did=f"nobody listens: {show.failed(ended)}", expected="SUCCEEDED"
+            )
+        _saved(show, ended, name, ordered)
+        message = show.message(name, ordered)
+        mine = [frame for frame in show.told(client) if name in json.dumps(frame)]
+        if undelivered and mine != [message]:
             status = message["body"]["status"]
             got = f"the frame {json.dumps(mine[0])}" if mine else "nothing"
             raise show.not_yet(
@@ -1157,24 +1159,16 @@ def _work_again(show: Rehearsal, order: Mapping[str, Any]) -> None:
         )
 
 
-def _nobody(show: Rehearsal, order: Mapping[str, Any]) -> None:
-    """Nobody has connected yet."""
-    name = show.place(order)
-    ended = show.run(name, {"order": order})
-    if ended.status != "SUCCEEDED":
-        raise show.not_yet(
-            "NOBODY_FAILS", did=f"nobody listens: {show.failed(ended)}", expected="SUCCEEDED"
-        )
-    _saved(show, ended, name, order)
-
-
 def _sends_again(show: Rehearsal, order: Mapping[str, Any]) -> None:
-    """API Gateway fails once, then once more in another way; 500 comes in what follows."""
+    """API Gateway fails once, for two orders in two ways; 500 comes in what follows."""
+    started = []
     for status in (429, 503):
         client = show.aws.connect(show.url)
+        show.aws.fault("management", "error", status=status, connection=client.id)
         name = show.place(order, client)
-        with show.fault("management", "error", status=status, times=1):
-            show.run(name, {"order": order})
+        started.append((status, client, name, show.start(name, {"order": order})))
+    for status, client, name, arn in started:
+        show.end(arn)
         if show.message(name, order) not in show.told(client):
             raise show.not_yet(
                 "GIVES_UP",
@@ -1184,27 +1178,29 @@ def _sends_again(show: Rehearsal, order: Mapping[str, Any]) -> None:
             )
 
 
-def _cannot_deliver(show: Rehearsal, order: Mapping[str, Any], client: Socket) -> None:
-    """What is needed for the delivery does not work at all."""
-    for what, step, settings in (
-        ("API Gateway said 500 each time", "management", {"status": 500}),
-        ("API Gateway said 403", "management", {"status": 403}),
-        (
-            "the table could not be read",
-            "aws.call",
-            {"operation": "GetItem", "table": show.table, "status": 500},
-        ),
-    ):
-        name = show.place(order, client)
-        before = show.posts(client.id)
-        with show.fault(step, "error", times=None, **settings):
-            ended = show.run(name, {"order": order})
-        if ended.status != "SUCCEEDED":
-            raise show.not_yet(
-                "DELIVERY_FAILS", did=f"{what}: {show.failed(ended)}", expected="SUCCEEDED"
-            )
-        busy = step == "management" and settings["status"] == 500
-        if busy and show.posts(client.id) == before + 1:
+def _cannot_deliver(show: Rehearsal, order: Mapping[str, Any]) -> None:
+    """API Gateway does not work at all for two clients, in two ways; then the table does not."""
+    started = []
+    for status, what in ((500, "API Gateway said 500 each time"), (403, "API Gateway said 403")):
+        client = show.aws.connect(show.url)
+        show.aws.fault("management", "error", status=status, times=None, connection=client.id)
+        arn = show.start(show.place(order, client), {"order": order})
+        started.append((status, what, client, arn))
+    for status, what, client, arn in started:
+        _ends_well(show, what, show.end(arn))
+        if status == 500 and show.posts(client.id) == 1:
             raise show.not_yet(
                 "GIVES_UP", did=f"{what}; it was asked once", expected="a second attempt"
             )
+    unreadable = {"operation": "GetItem", "table": show.table, "status": 500}
+    with show.fault("aws.call", "error", times=None, **unreadable):
+        _ends_well(
+            show, "the table could not be read", show.run(show.place(order), {"order": order})
+        )
+
+
+def _ends_well(show: Rehearsal, what: str, ended: Execution) -> None:
+    if ended.status != "SUCCEEDED":
+        raise show.not_yet(
+            "DELIVERY_FAILS", did=f"{what}: {show.failed(ended)}", expected="SUCCEEDED"
+        )
