@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from labkit.lab import Lab
+
+pytest_plugins = ["tests.fidelity.plugin"]
+
+# What hypothesis makes up is the same in every run, and no example is timed: the machine may be busy.
+# With --hypothesis-profile=long it makes up more, and other things in each run.
+settings.register_profile(
+    "short", max_examples=60, derandomize=True, database=None, deadline=None, print_blob=True
+)
+settings.register_profile("long", max_examples=3_000, deadline=None, print_blob=True)
+settings.load_profile("short")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -19,6 +19,7 @@ from websockets.frames import BINARY, CLOSE, CONT, PING, PONG, TEXT, Frame, Opco
 
 from labkit.apigateway.connection import Connection
 from labkit.apigateway.limits import Limits
+from tests.fidelity.plugin import Values
 
 KB = 1024
 DEADLINE = 5.0
@@ -90,28 +91,34 @@ async def raw(start: Start, stage_with: MakeStage) -> Any:
 # -- size, kind and form of frames ----------------------------------------------------------------
 
 
-async def test_message_of_128_kb_in_frames_of_32_kb_arrives(raw: Any) -> None:
+@pytest.mark.behaviour("websocket.frames.message")
+async def test_message_of_128_kb_in_frames_of_32_kb_arrives(raw: Any, expected: Values) -> None:
     message = b"x" * (128 * KB)
     raw.client.send(TEXT, message[: 32 * KB], fin=False)
     raw.client.send(CONT, message[: 32 * KB], fin=False)
     raw.client.send(CONT, message[: 32 * KB], fin=False)
     raw.client.send(CONT, message[: 32 * KB])
-    assert (await raw.event("frame.in"))["size"] == 128 * KB
+    assert (await raw.event("frame.in"))["size"] == expected.largest
 
 
-async def test_message_over_128_kb_closes_with_1009(raw: Any) -> None:
+@pytest.mark.behaviour("websocket.frames.message")
+async def test_message_over_128_kb_closes_with_1009(raw: Any, expected: Values) -> None:
     for opcode in (TEXT, CONT, CONT, CONT):
         raw.client.send(opcode, b"x" * (32 * KB), fin=False)
     raw.client.send(CONT, b"x")
-    assert await raw.client.close_code() == 1009
-    assert (await raw.event("connection.closed"))["code"] == 1009
+    assert await raw.client.close_code() == expected.code
+    assert (await raw.event("connection.closed"))["code"] == expected.code
 
 
-async def test_frame_over_32_kb_closes_with_1009(raw: Any) -> None:
-    raw.client.send(TEXT, b"x" * (32 * KB + 1))
-    assert await raw.client.close_code() == 1009
+@pytest.mark.behaviour("websocket.frames.frame")
+async def test_frame_over_32_kb_closes_with_1009(raw: Any, expected: Values) -> None:
+    raw.client.send(TEXT, b"x" * expected.largest)
+    assert (await raw.event("frame.in"))["size"] == 32 * KB
+    raw.client.send(TEXT, b"x" * (expected.largest + 1))
+    assert (await raw.client.receive())[0] == TEXT
+    assert await raw.client.close_code() == expected.code
     [event] = await raw.invoked("DISCONNECT")
-    assert event["requestContext"]["disconnectStatusCode"] == 1009
+    assert event["requestContext"]["disconnectStatusCode"] == expected.code
 
 
 async def test_close_frame_arrives_although_the_client_goes_on_sending(raw: Any) -> None:
@@ -120,16 +127,18 @@ async def test_close_frame_arrives_although_the_client_goes_on_sending(raw: Any)
     assert await raw.client.close_code() == 1009
 
 
-async def test_binary_message_closes_with_1003(raw: Any) -> None:
+@pytest.mark.behaviour("websocket.frames.binary")
+async def test_binary_message_closes_with_1003(raw: Any, expected: Values) -> None:
     raw.client.send(BINARY, b"\x00\x01")
-    assert await raw.client.close_code() == 1003
-    assert (await raw.event("connection.closed"))["code"] == 1003
+    assert await raw.client.close_code() == expected.code
+    assert (await raw.event("connection.closed"))["code"] == expected.code
     assert raw.count("frame.in") == 0
 
 
-async def test_text_that_is_not_utf_8_closes_with_1007(raw: Any) -> None:
+@pytest.mark.behaviour("websocket.frames.no-utf-8")
+async def test_text_that_is_not_utf_8_closes_with_1007(raw: Any, expected: Values) -> None:
     raw.client.send(TEXT, b"\xff\xfe")
-    assert await raw.client.close_code() == 1007
+    assert await raw.client.close_code() == expected.code
 
 
 async def test_character_may_be_split_between_frames(raw: Any) -> None:
@@ -139,6 +148,7 @@ async def test_character_may_be_split_between_frames(raw: Any) -> None:
     assert (await raw.client.receive())[2] == euro
 
 
+@pytest.mark.behaviour("websocket.frames.malformed")
 @pytest.mark.parametrize(
     "frame",
     [
@@ -152,10 +162,10 @@ async def test_character_may_be_split_between_frames(raw: Any) -> None:
     # A mask is random, and so would be ids made of the frames.
     ids=["not masked", "continues nothing", "opcode", "reserved bit", "in pieces", "close code"],
 )
-async def test_malformed_frame_closes_with_1002(raw: Any, frame: bytes) -> None:
+async def test_malformed_frame_closes_with_1002(raw: Any, frame: bytes, expected: Values) -> None:
     raw.client.writer.write(frame)
-    assert await raw.client.close_code() == 1002
-    assert (await raw.event("connection.closed"))["code"] == 1002
+    assert await raw.client.close_code() == expected.code
+    assert (await raw.event("connection.closed"))["code"] == expected.code
 
 
 async def test_random_bytes_leave_the_server_working(raw: Any) -> None:
@@ -167,6 +177,7 @@ async def test_random_bytes_leave_the_server_working(raw: Any) -> None:
     await another.leave()
 
 
+@pytest.mark.behaviour("websocket.frames.ping")
 async def test_ping_is_answered(raw: Any) -> None:
     raw.client.send(PING, b"1")
     assert await raw.client.receive() == (PONG, True, b"1")
@@ -180,14 +191,15 @@ async def test_control_frame_may_come_between_the_frames_of_a_message(raw: Any) 
     assert (await raw.client.receive())[2] == b"ab"
 
 
-async def test_long_message_is_sent_in_frames_of_32_kb(raw: Any) -> None:
+@pytest.mark.behaviour("websocket.frames.outgoing")
+async def test_long_message_is_sent_in_frames_of_32_kb(raw: Any, expected: Values) -> None:
     [connection_id] = raw.apis.connections
     response = await raw.post(connection_id, b"y" * (70 * KB))
     assert response.status == 200
     frames = [await raw.client.receive() for _ in range(3)]
     assert [(opcode, fin, len(data)) for opcode, fin, data in frames] == [
-        (TEXT, False, 32 * KB),
-        (CONT, False, 32 * KB),
+        (TEXT, False, expected.largest),
+        (CONT, False, expected.largest),
         (CONT, True, 6 * KB),
     ]
 
@@ -209,6 +221,7 @@ async def test_frame_sent_right_behind_the_request_is_not_lost(raw: Any) -> None
 # -- how it ends ----------------------------------------------------------------------------------
 
 
+@pytest.mark.behaviour("websocket.close.client")
 async def test_clients_close_frame_is_answered_and_its_code_kept(raw: Any) -> None:
     raw.client.send(CLOSE, struct.pack("!H", 4000) + b"bye")
     assert await raw.client.close_code() == 4000
@@ -217,22 +230,33 @@ async def test_clients_close_frame_is_answered_and_its_code_kept(raw: Any) -> No
     assert await raw.client.reader.read() == b""
 
 
-async def test_close_frame_without_a_status_is_1005(raw: Any) -> None:
+@pytest.mark.behaviour("websocket.close.no-status")
+async def test_close_frame_without_a_status_is_1005(raw: Any, expected: Values) -> None:
     raw.client.send(CLOSE, b"")
     closed = await raw.event("connection.closed")
-    assert closed["code"] == 1005
-    assert closed["reason"] == "Client-side close frame status not set"
+    assert (closed["code"], closed["reason"]) == (expected.code, expected.reason)
 
 
-async def test_lost_connection_is_1006(raw: Any) -> None:
+@pytest.mark.behaviour("websocket.close.page-left")
+async def test_browser_that_leaves_its_page_says_so(raw: Any, expected: Values) -> None:
+    raw.client.send(CLOSE, struct.pack("!H", 1001))
+    [event] = await raw.invoked("DISCONNECT")
+    context = event["requestContext"]
+    end = (context["disconnectStatusCode"], context["disconnectReason"])
+    assert end == (expected.code, expected.reason)
+
+
+@pytest.mark.behaviour("websocket.close.lost")
+async def test_lost_connection_is_1006(raw: Any, expected: Values) -> None:
     raw.client.writer.transport.abort()
     [event] = await raw.invoked("DISCONNECT")
-    assert event["requestContext"]["disconnectStatusCode"] == 1006
+    assert event["requestContext"]["disconnectStatusCode"] == expected.code
 
 
-async def test_client_that_closes_only_its_half_is_gone(raw: Any) -> None:
+@pytest.mark.behaviour("websocket.close.lost")
+async def test_client_that_closes_only_its_half_is_gone(raw: Any, expected: Values) -> None:
     raw.client.writer.write_eof()
-    assert (await raw.event("connection.closed"))["code"] == 1006
+    assert (await raw.event("connection.closed"))["code"] == expected.code
 
 
 async def test_message_before_the_close_frame_is_handled(raw: Any) -> None:

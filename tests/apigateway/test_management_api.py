@@ -15,8 +15,8 @@ from botocore.config import Config
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from labkit.apigateway.limits import Limits
 from labkit.trace import Trace
+from tests.fidelity.plugin import Values
 
 KB = 1024
 NOBODY = "R1kmxc2VNjMCFIA="
@@ -43,6 +43,12 @@ def client_of(gateway: Any, stage: str = "prod") -> Any:
     )
 
 
+def status_of(answer: Any) -> int:
+    """The status of an answer that boto3 gives."""
+    status: int = answer["ResponseMetadata"]["HTTPStatusCode"]
+    return status
+
+
 def code(response: Any) -> tuple[int, str]:
     return response.status, response.headers["x-amzn-ErrorType"]
 
@@ -50,26 +56,38 @@ def code(response: Any) -> tuple[int, str]:
 # -- boto3, unchanged -----------------------------------------------------------------------------
 
 
-async def test_boto3_sends_looks_and_disconnects(gateway: Any) -> None:
+@pytest.mark.behaviour(
+    "connections.calls.post",
+    "connections.calls.get",
+    "connections.calls.delete",
+)
+async def test_boto3_sends_looks_and_disconnects(gateway: Any, expected: Values) -> None:
     async with connect(gateway.url, user_agent_header="tests") as client:
         [connection_id] = gateway.apis.connections
         api = await asyncio.to_thread(client_of, gateway)
-        await asyncio.to_thread(api.post_to_connection, ConnectionId=connection_id, Data=b"hi")
+        posted = await asyncio.to_thread(
+            api.post_to_connection, ConnectionId=connection_id, Data=b"hi"
+        )
+        assert status_of(posted) == expected["connections.calls.post"].status
         message = await client.recv()
         assert message == "hi"  # a str: the frame was text
         shown = await asyncio.to_thread(api.get_connection, ConnectionId=connection_id)
+        assert status_of(shown) == expected["connections.calls.get"].status
+        raw = json.loads((await gateway.manage("GET", connection_id)).body)
+        assert list(raw) == expected.members
         assert shown["Identity"] == {"SourceIp": "127.0.0.1", "UserAgent": "tests"}
         assert abs(shown["ConnectedAt"] - datetime.now(UTC)) < timedelta(minutes=1)
         assert shown["ConnectedAt"] <= shown["LastActiveAt"]
         deleted = await asyncio.to_thread(api.delete_connection, ConnectionId=connection_id)
-        assert deleted["ResponseMetadata"]["HTTPStatusCode"] == 204
+        assert status_of(deleted) == expected["connections.calls.delete"].status
         with pytest.raises(ConnectionClosed):
             await client.recv()
         with pytest.raises(api.exceptions.GoneException):
             await asyncio.to_thread(api.post_to_connection, ConnectionId=connection_id, Data=b"?")
 
 
-async def test_boto3_raises_the_exception_of_each_refusal(gateway: Any) -> None:
+@pytest.mark.behaviour("connections.refusals.error-type")
+async def test_boto3_raises_the_exception_of_each_refusal(gateway: Any, expected: Values) -> None:
     api = await asyncio.to_thread(client_of, gateway)
     elsewhere = await asyncio.to_thread(client_of, gateway, "nope")
     gateway.faults.add("management", "throttle", operation="GetConnection")
@@ -81,51 +99,68 @@ async def test_boto3_raises_the_exception_of_each_refusal(gateway: Any) -> None:
     for exception, call, arguments in refused:
         with pytest.raises(exception):
             await asyncio.to_thread(call, ConnectionId=NOBODY, **arguments)
+    assert expected.header in (await gateway.manage("GET", NOBODY)).headers
 
 
 # -- refusals -------------------------------------------------------------------------------------
 
 
+@pytest.mark.behaviour("connections.refusals.gone")
 @pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
-async def test_unknown_id_is_gone(gateway: Any, method: str) -> None:
-    assert code(await gateway.manage(method, NOBODY)) == (410, "GoneException")
+async def test_unknown_id_is_gone(gateway: Any, method: str, expected: Values) -> None:
+    answer = await gateway.manage(method, NOBODY)
+    assert code(answer) == (expected.status, expected.code)
 
 
+@pytest.mark.behaviour("connections.refusals.malformed")
 @pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
 @pytest.mark.parametrize("malformed", ["nope", "", "R1kmxc2VNjMCFIA", "R1kmxc2VNjMCFI/="])
-async def test_malformed_id_is_a_bad_request(gateway: Any, method: str, malformed: str) -> None:
+async def test_malformed_id_is_a_bad_request(
+    gateway: Any, method: str, malformed: str, expected: Values
+) -> None:
     response = await gateway.manage(method, malformed)
-    assert code(response) == (400, "BadRequestException")
-    assert json.loads(response.body)["message"] == f"Invalid connectionId: {malformed}"
+    assert code(response) == (expected.status, expected.code)
+    assert json.loads(response.body)["message"] == f"{expected.message}{malformed}"
 
 
+@pytest.mark.behaviour("connections.refusals.elsewhere")
 @pytest.mark.parametrize(
     "where", [{"stage": "nope"}, {"api": "nope"}, {"stage": "dev"}, {"api": "z9y8x7w6v5"}]
 )
-async def test_wrong_stage_or_api_is_forbidden(gateway: Any, where: dict[str, str]) -> None:
+async def test_wrong_stage_or_api_is_forbidden(
+    gateway: Any, where: dict[str, str], expected: Values
+) -> None:
     async with connect(gateway.url):
         [connection_id] = gateway.apis.connections
         response = await gateway.manage("POST", connection_id, b"hi", **where)
-        assert code(response) == (403, "ForbiddenException")
+        assert code(response) == (expected.status, expected.code)
         assert gateway.count("frame.out") == 0
 
 
-async def test_data_of_128_kb_is_sent_and_one_byte_more_is_refused(gateway: Any) -> None:
+@pytest.mark.behaviour("connections.refusals.large")
+async def test_data_of_128_kb_is_sent_and_one_byte_more_is_refused(
+    gateway: Any, expected: Values
+) -> None:
     async with connect(gateway.url) as client:
         [connection_id] = gateway.apis.connections
-        assert (await gateway.post(connection_id, b"x" * (128 * KB))).status == 200
-        assert len(await client.recv()) == 128 * KB
-        response = await gateway.post(connection_id, b"x" * (128 * KB + 1))
-        assert code(response) == (413, "PayloadTooLargeException")
+        assert (await gateway.post(connection_id, b"x" * expected.largest)).status == 200
+        assert len(await client.recv()) == expected.largest
+        response = await gateway.post(connection_id, b"x" * (expected.largest + 1))
+        assert code(response) == (expected.status, expected.code)
 
 
-async def test_other_method_is_forbidden(gateway: Any) -> None:
+@pytest.mark.behaviour("connections.refusals.method")
+async def test_other_method_is_forbidden(gateway: Any, expected: Values) -> None:
     async with connect(gateway.url):
         [connection_id] = gateway.apis.connections
-        assert code(await gateway.manage("PUT", connection_id)) == (403, "ForbiddenException")
+        answer = await gateway.manage("PUT", connection_id)
+        assert code(answer) == (expected.status, expected.code)
 
 
-async def test_client_that_does_not_read_is_refused_more_and_slows_nobody(gateway: Any) -> None:
+@pytest.mark.behaviour("connections.refusals.full", "connections.refusals.unsent")
+async def test_client_that_does_not_read_is_refused_more_and_slows_nobody(
+    gateway: Any, expected: Values
+) -> None:
     async with connect(gateway.url) as reading:
         [reads] = gateway.apis.connections
         deaf = socket.create_connection(("127.0.0.1", gateway.port))
@@ -142,9 +177,9 @@ async def test_client_that_does_not_read_is_refused_more_and_slows_nobody(gatewa
             while response.status == 200 and sent < 1_000:
                 response = await gateway.post(does_not_read, b"x" * (128 * KB))
                 sent += 1
-            assert code(response) == (429, "LimitExceededException")
+            assert code(response) == (expected.status, expected.code)
             connection = gateway.apis.connections[does_not_read]
-            assert connection._transport.get_write_buffer_size() <= Limits().unsent
+            assert connection._transport.get_write_buffer_size() <= expected.largest
             assert (await gateway.post(reads, "hi")).status == 200
             assert await reading.recv() == "hi"
         finally:
@@ -154,20 +189,22 @@ async def test_client_that_does_not_read_is_refused_more_and_slows_nobody(gatewa
 # -- what a call does -----------------------------------------------------------------------------
 
 
-async def test_deleted_connection_runs_disconnect_with_1000(gateway: Any) -> None:
+@pytest.mark.behaviour("websocket.close.deleted", "connections.calls.delete")
+async def test_deleted_connection_runs_disconnect_with_1000(gateway: Any, expected: Values) -> None:
     async with connect(gateway.url) as client:
         [connection_id] = gateway.apis.connections
-        assert (await gateway.manage("DELETE", connection_id)).status == 204
+        assert (await gateway.manage("DELETE", connection_id)).status == expected.status
         with pytest.raises(ConnectionClosed) as closed:
             await client.recv()
         assert closed.value.rcvd is not None
-        assert closed.value.rcvd.code == 1000
+        assert closed.value.rcvd.code == expected.code
         assert code(await gateway.manage("DELETE", connection_id)) == (410, "GoneException")
     [event] = await gateway.invoked("DISCONNECT")
-    assert event["requestContext"]["disconnectStatusCode"] == 1000
-    assert event["requestContext"]["disconnectReason"] == "Connection Closed Normally"
+    assert event["requestContext"]["disconnectStatusCode"] == expected.code
+    assert event["requestContext"]["disconnectReason"] == expected.reason
 
 
+@pytest.mark.behaviour("connections.calls.no-utf-8")
 async def test_data_that_is_not_utf_8_does_not_break_the_connection(gateway: Any) -> None:
     async with connect(gateway.url) as client:
         [connection_id] = gateway.apis.connections
@@ -189,6 +226,7 @@ async def test_frame_and_its_end_belong_to_the_callers_trace(gateway: Any) -> No
         assert gateway.functions.traces[-1] == caller.after(closed.seq)
 
 
+@pytest.mark.behaviour("connections.calls.last-active")
 async def test_last_activity_moves_on_with_messages(gateway: Any) -> None:
     async with connect(gateway.url) as client:
         [connection_id] = gateway.apis.connections

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labkit.apigateway.routes import evaluate, select
+from tests.fidelity.plugin import Values
 
 ACTION = "$request.body.action"
 JSON = st.recursive(
@@ -15,6 +16,7 @@ JSON = st.recursive(
 KEYS = st.sets(st.sampled_from(["$connect", "$disconnect", "$default", "send", "join", ""]))
 
 
+@pytest.mark.behaviour("websocket.routing.expression")
 @pytest.mark.parametrize(
     ("expression", "body", "key"),
     [
@@ -44,11 +46,13 @@ def test_expression_is_evaluated_as_documented(
     assert evaluate(expression, json.dumps(body)) == key
 
 
+@pytest.mark.behaviour("websocket.routing.expression")
 def test_value_with_a_variable_in_it_is_not_evaluated_again() -> None:
     message = json.dumps({"action": "$request.body.other", "other": "send"})
     assert evaluate(ACTION, message) == "$request.body.other"
 
 
+@pytest.mark.behaviour("websocket.routing.no-text")
 @pytest.mark.parametrize(
     ("value", "text"), [(5, "5"), (True, "true"), (None, ""), ({"a": 1}, '{"a":1}')]
 )
@@ -56,23 +60,29 @@ def test_value_that_is_no_string_is_taken_as_its_json_text(value: object, text: 
     assert evaluate(ACTION, json.dumps({"action": value})) == text
 
 
+@pytest.mark.behaviour("websocket.routing.no-json")
 @pytest.mark.parametrize("message", ["hello", "", "{", "NaN", '{"action": NaN}', "[" * 100_000])
-def test_message_that_is_not_json_goes_to_default(message: str) -> None:
-    assert select("send", message, {"send", "$default"}) == "$default"
+def test_message_that_is_not_json_goes_to_default(message: str, expected: Values) -> None:
+    assert select("send", message, {"send", "$default"}) == expected.route
 
 
-def test_message_without_action_goes_to_default() -> None:
-    assert select(ACTION, '{"text": "hi"}', {"send", "$default"}) == "$default"
+@pytest.mark.behaviour("websocket.routing.no-match", "websocket.routing.missing")
+def test_message_without_action_goes_to_default(expected: Values) -> None:
+    message = '{"text": "hi"}'
+    assert evaluate(ACTION, message) == expected.gives
+    assert select(ACTION, message, {"send", "$default"}) == expected.route
 
 
+@pytest.mark.behaviour("websocket.routing.nowhere")
 def test_message_without_a_match_and_without_default_goes_nowhere() -> None:
     assert select(ACTION, '{"action": "nope"}', {"send", "$connect"}) is None
 
 
+@pytest.mark.behaviour("websocket.routing.lifecycle")
 @pytest.mark.parametrize("key", ["$connect", "$disconnect"])
-def test_message_cannot_choose_a_lifecycle_route(key: str) -> None:
+def test_message_cannot_choose_a_lifecycle_route(key: str, expected: Values) -> None:
     keys = {"$connect", "$disconnect", "$default"}
-    assert select(ACTION, json.dumps({"action": key}), keys) == "$default"
+    assert select(ACTION, json.dumps({"action": key}), keys) == expected.route
     assert select(ACTION, json.dumps({"action": key}), keys - {"$default"}) is None
 
 
@@ -96,6 +106,7 @@ def test_any_json_is_routed_to_a_route_that_is_there(body: object, keys: set[str
     assert key is None or (key in keys and key not in {"$connect", "$disconnect"})
 
 
+@pytest.mark.behaviour("websocket.routing.exactly")
 @given(st.text(min_size=1).filter(lambda text: text not in {"$connect", "$disconnect"}))
 def test_string_is_matched_exactly(action: str) -> None:
     message = json.dumps({"action": action})
@@ -103,6 +114,7 @@ def test_string_is_matched_exactly(action: str) -> None:
     assert select(ACTION, message, {action + " ", "$default"}) == "$default"
 
 
+@pytest.mark.behaviour("websocket.routing.expression")
 @given(st.text(), st.text(), st.sampled_from("/-:. "))
 def test_braces_join_values_with_the_text_between(left: str, right: str, between: str) -> None:
     expression = f"${{request.body.left}}{between}${{request.body.right}}"

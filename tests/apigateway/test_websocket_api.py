@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from labkit.apigateway.limits import Limits
 from labkit.errors import AwsError
+from tests.fidelity.plugin import Values
 
 OK = {"statusCode": 200}
 Start = Callable[..., Any]
@@ -55,8 +56,9 @@ async def receive_error(client: ClientConnection) -> dict[str, Any]:
 # -- the opening handshake ------------------------------------------------------------------------
 
 
+@pytest.mark.behaviour("websocket.handshake.pending")
 async def test_connect_runs_while_the_upgrade_is_pending(
-    start: Start, stage_with: MakeStage
+    start: Start, stage_with: MakeStage, expected: Values
 ) -> None:
     async with start(stage_with("$connect")) as gateway:
         posted, release = asyncio.Event(), asyncio.Event()
@@ -72,8 +74,8 @@ async def test_connect_runs_while_the_upgrade_is_pending(
         gateway.functions["connect"] = on_connect
         opening = asyncio.create_task(aopen(gateway.url))
         await posted.wait()
-        assert posts[0].status == 410
-        assert posts[0].headers["x-amzn-ErrorType"] == "GoneException"
+        assert posts[0].status == expected.status
+        assert posts[0].headers["x-amzn-ErrorType"] == expected.code
         assert not gateway.apis.connections
         assert not opening.done()
         release.set()
@@ -88,6 +90,7 @@ async def aopen(url: str, **options: Any) -> ClientConnection:
     return await connect(url, **options)
 
 
+@pytest.mark.behaviour("websocket.handshake.no-connect-route")
 async def test_api_without_connect_route_accepts_everybody(
     start: Start, stage_with: MakeStage
 ) -> None:
@@ -96,6 +99,7 @@ async def test_api_without_connect_route_accepts_everybody(
         assert gateway.functions.events == []
 
 
+@pytest.mark.behaviour("websocket.handshake.refused")
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 418, 500, 501, 503])
 async def test_status_of_the_connect_function_is_the_handshakes(
     start: Start, stage_with: MakeStage, status: int
@@ -111,6 +115,7 @@ async def test_status_of_the_connect_function_is_the_handshakes(
         assert gateway.functions.of("DISCONNECT") == []
 
 
+@pytest.mark.behaviour("websocket.handshake.success")
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
 async def test_any_2xx_opens_the_connection(
     start: Start, stage_with: MakeStage, status: int
@@ -121,29 +126,31 @@ async def test_any_2xx_opens_the_connection(
             assert len(gateway.apis.connections) == 1
 
 
+@pytest.mark.behaviour("websocket.handshake.raises")
 async def test_connect_function_that_raises_gives_502_and_keeps_its_secrets(
-    start: Start, stage_with: MakeStage
+    start: Start, stage_with: MakeStage, expected: Values
 ) -> None:
     async with start(stage_with("$connect")) as gateway:
         gateway.functions["connect"] = raises
         status, body = await refusal(gateway.url)
-        assert status == 502
-        assert body["message"] == "Internal server error"
+        assert (status, body["message"]) == (expected.status, expected.message)
         assert "secret" not in json.dumps(body)
 
 
+@pytest.mark.behaviour("websocket.handshake.out-of-form")
 @pytest.mark.parametrize("answer", [None, "ok", {}, {"statusCode": "fine"}, b"{"])
 async def test_malformed_answer_of_the_connect_function_gives_502_and_is_explained(
-    start: Start, stage_with: MakeStage, answer: Any
+    start: Start, stage_with: MakeStage, answer: Any, expected: Values
 ) -> None:
     async with start(stage_with("$connect")) as gateway:
         gateway.functions["connect"] = answers(answer)
-        assert (await refusal(gateway.url))[0] == 502
+        assert (await refusal(gateway.url))[0] == expected.status
         assert "statusCode" in (await gateway.event("cloud.warning"))["message"]
 
 
+@pytest.mark.behaviour("websocket.handshake.not-invoked")
 async def test_function_that_cannot_be_invoked_gives_500(
-    start: Start, stage_with: MakeStage
+    start: Start, stage_with: MakeStage, expected: Values
 ) -> None:
     async with start(stage_with("$connect")) as gateway:
 
@@ -151,11 +158,12 @@ async def test_function_that_cannot_be_invoked_gives_500(
             raise AwsError("ResourceNotFoundException", "Function not found", 404)
 
         gateway.functions["connect"] = missing
-        assert (await refusal(gateway.url))[0] == 500
+        assert (await refusal(gateway.url))[0] == expected.status
 
 
+@pytest.mark.behaviour("websocket.handshake.too-slow")
 async def test_connect_function_that_takes_too_long_gives_504_and_goes_on(
-    start: Start, stage_with: MakeStage
+    start: Start, stage_with: MakeStage, expected: Values
 ) -> None:
     async with start(stage_with("$connect", timeout_ms=50)) as gateway:
         release, finished = asyncio.Event(), asyncio.Event()
@@ -168,7 +176,7 @@ async def test_connect_function_that_takes_too_long_gives_504_and_goes_on(
         unseen: list[Any] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, what: unseen.append(what))
         gateway.functions["connect"] = slow
-        assert (await refusal(gateway.url))[0] == 504
+        assert (await refusal(gateway.url))[0] == expected.status
         release.set()
         await finished.wait()
         await gateway.until(lambda: not gateway.apis._tasks)
@@ -176,30 +184,39 @@ async def test_connect_function_that_takes_too_long_gives_504_and_goes_on(
         assert unseen == []
 
 
+@pytest.mark.behaviour("websocket.handshake.nobody-serves")
 @pytest.mark.parametrize("path", ["/a1b2c3d4e5/nope", "/other/prod"])
 async def test_unknown_stage_or_api_is_forbidden(
-    start: Start, stage_with: MakeStage, path: str
+    start: Start, stage_with: MakeStage, path: str, expected: Values
 ) -> None:
     async with start(stage_with("$default")) as gateway:
         status, body = await refusal(f"ws://127.0.0.1:{gateway.port}{path}")
-        assert (status, body["message"]) == (403, "Forbidden")
+        assert (status, body["message"]) == (expected.status, expected.message)
 
 
+@pytest.mark.behaviour("websocket.handshake.no-upgrade")
 async def test_request_that_is_no_upgrade_is_told_to_upgrade(
-    start: Start, stage_with: MakeStage
+    start: Start, stage_with: MakeStage, expected: Values
 ) -> None:
     async with start(stage_with("$default")) as gateway, aiohttp.ClientSession() as session:
         response = await session.get(gateway.url.replace("ws://", "http://"))
-        assert response.status == 426
-        assert (await response.json())["message"] == "Upgrade Required"
+        assert response.status == expected.status
+        assert (await response.json())["message"] == expected.message
 
 
-async def test_url_over_4096_characters_is_refused(start: Start, stage_with: MakeStage) -> None:
+@pytest.mark.behaviour("websocket.handshake.url", "websocket.handshake.url-too-long")
+async def test_url_over_4096_characters_is_refused(
+    start: Start, stage_with: MakeStage, expected: Values
+) -> None:
     async with start(stage_with("$default")) as gateway:
-        assert (await refusal(f"{gateway.url}?ticket={'x' * 4096}"))[0] == 414
+        status, _ = await refusal(f"{gateway.url}?ticket={'x' * expected.longest}")
+        assert status == expected.status
 
 
-async def test_wrong_websocket_version_is_refused(start: Start, stage_with: MakeStage) -> None:
+@pytest.mark.behaviour("websocket.handshake.malformed")
+async def test_wrong_websocket_version_is_refused(
+    start: Start, stage_with: MakeStage, expected: Values
+) -> None:
     headers = {
         "Connection": "Upgrade",
         "Upgrade": "websocket",
@@ -209,19 +226,21 @@ async def test_wrong_websocket_version_is_refused(start: Start, stage_with: Make
     async with start(stage_with("$default")) as gateway, aiohttp.ClientSession() as session:
         url = gateway.url.replace("ws://", "http://")
         async with session.get(url, headers=headers) as response:
-            assert response.status == 400
+            assert response.status == expected.status
 
 
+@pytest.mark.behaviour("websocket.handshake.subprotocol")
 async def test_subprotocol_is_the_one_that_the_function_returned(
-    start: Start, stage_with: MakeStage
+    start: Start, stage_with: MakeStage, expected: Values
 ) -> None:
     async with start(stage_with("$connect")) as gateway:
-        headers = {"sec-websocket-protocol": "orders.v2"}
+        headers = {expected.header.lower(): "orders.v2"}
         gateway.functions["connect"] = answers({"statusCode": 200, "headers": headers})
         async with connect(gateway.url, subprotocols=["orders.v1", "orders.v2"]) as client:
             assert client.subprotocol == "orders.v2"
 
 
+@pytest.mark.behaviour("websocket.handshake.subprotocol")
 async def test_subprotocol_that_no_function_returned_is_not_accepted(
     start: Start, stage_with: MakeStage
 ) -> None:
@@ -230,6 +249,17 @@ async def test_subprotocol_that_no_function_returned_is_not_accepted(
         connect(gateway.url, subprotocols=["orders.v1"]) as client,
     ):
         assert client.subprotocol is None
+
+
+@pytest.mark.behaviour("websocket.handshake.extensions")
+async def test_no_extension_is_accepted(start: Start, stage_with: MakeStage) -> None:
+    async with (
+        start(stage_with("$default")) as gateway,
+        connect(gateway.url, compression="deflate") as client,
+    ):
+        assert client.request is not None
+        assert "permessage-deflate" in client.request.headers["Sec-WebSocket-Extensions"]
+        assert client.protocol.extensions == []
 
 
 async def test_client_that_leaves_a_pending_handshake_leaves_nothing_behind(
@@ -257,13 +287,14 @@ async def test_client_that_leaves_a_pending_handshake_leaves_nothing_behind(
         assert gateway.functions.of("DISCONNECT") == []
 
 
+@pytest.mark.behaviour("websocket.handshake.iam")
 async def test_what_is_not_emulated_lets_nobody_in_and_says_so(
-    start: Start, stage_with: MakeStage
+    start: Start, stage_with: MakeStage, expected: Values
 ) -> None:
     stage = stage_with("$connect")
     routes = {"$connect": replace(stage.api.routes["$connect"], authorization_type="AWS_IAM")}
     async with start(replace(stage, api=replace(stage.api, routes=routes))) as gateway:
-        assert (await refusal(gateway.url))[0] == 500
+        assert (await refusal(gateway.url))[0] == expected.status
         assert "the local cloud does not" in (await gateway.event("cloud.warning"))["message"]
         assert gateway.functions.events == []
 
@@ -271,7 +302,16 @@ async def test_what_is_not_emulated_lets_nobody_in_and_says_so(
 # -- events ---------------------------------------------------------------------------------------
 
 
-async def test_events_of_a_connection_belong_together(start: Start, stage_with: MakeStage) -> None:
+@pytest.mark.behaviour(
+    "websocket.events.ids",
+    "websocket.events.direction",
+    "websocket.events.domain",
+    "websocket.events.connect",
+    "websocket.events.message",
+)
+async def test_events_of_a_connection_belong_together(
+    start: Start, stage_with: MakeStage, expected: Values
+) -> None:
     async with start(stage_with("$connect", "$disconnect", "$default")) as gateway:
         async with connect(f"{gateway.url}?ticket=t%201", user_agent_header="tests") as client:
             await client.send("hello")
@@ -284,14 +324,14 @@ async def test_events_of_a_connection_belong_together(start: Start, stage_with: 
         assert len({c["requestId"] for c in contexts}) == 3
         for context in contexts:
             assert context["extendedRequestId"] == context["requestId"]
-            assert context["messageDirection"] == "IN"
-            assert context["domainName"] == "a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com"
+            assert context["messageDirection"] == expected.direction
+            assert context["domainName"] == expected.domain
             assert context["identity"] == {"sourceIp": "127.0.0.1", "userAgent": "tests"}
         [connected, message, _] = gateway.functions.events
         assert connected["queryStringParameters"] == {"ticket": "t 1"}
         assert connected["headers"]["Host"] == contexts[0]["domainName"]
         assert not {"Connection", "Upgrade"} & connected["headers"].keys()
-        assert set(message) == {"requestContext", "body", "isBase64Encoded"}
+        assert list(message) == expected.members
 
 
 async def test_handshake_and_each_message_begin_a_trace(
@@ -326,8 +366,9 @@ async def test_handshake_goes_on_with_the_clients_own_trace(
 # -- messages -------------------------------------------------------------------------------------
 
 
+@pytest.mark.behaviour("websocket.routing.no-match", "websocket.routing.no-json")
 async def test_message_reaches_the_function_of_its_route(
-    start: Start, stage_with: MakeStage
+    start: Start, stage_with: MakeStage, expected: Values
 ) -> None:
     async with start(stage_with("$default", "send")) as gateway:
         async with connect(gateway.url) as client:
@@ -335,36 +376,43 @@ async def test_message_reaches_the_function_of_its_route(
             await client.send('{"action": "unknown"}')
             await client.send("no JSON")
             events = await gateway.invoked("MESSAGE", 3)
-        assert [e["requestContext"]["routeKey"] for e in events] == ["send", "$default", "$default"]
+        no_match = expected["websocket.routing.no-match"].route
+        no_json = expected["websocket.routing.no-json"].route
+        assert [e["requestContext"]["routeKey"] for e in events] == ["send", no_match, no_json]
 
 
+@pytest.mark.behaviour("websocket.routing.lifecycle")
 @pytest.mark.parametrize("action", ["$connect", "$disconnect"])
 async def test_message_cannot_run_the_connect_or_disconnect_function(
-    start: Start, stage_with: MakeStage, action: str
+    start: Start, stage_with: MakeStage, action: str, expected: Values
 ) -> None:
     stage = stage_with("$connect", "$disconnect", "$default")
     async with start(stage) as gateway, connect(gateway.url) as client:
         await client.send(json.dumps({"action": action}))
         [event] = await gateway.invoked("MESSAGE")
-        assert event["requestContext"]["routeKey"] == "$default"
+        assert event["requestContext"]["routeKey"] == expected.route
         assert len(gateway.functions.of("CONNECT")) == 1
         assert gateway.functions.of("DISCONNECT") == []
 
 
+@pytest.mark.behaviour("websocket.routing.nowhere", "websocket.routing.spacing")
 async def test_message_without_a_route_is_forbidden_and_the_connection_stays(
-    start: Start, stage_with: MakeStage
+    start: Start, stage_with: MakeStage, expected: Values
 ) -> None:
     async with start(stage_with("send")) as gateway, connect(gateway.url) as client:
         await client.send('{"action": "nope"}')
-        frame = await receive_error(client)
+        text = await client.recv()
+        frame = json.loads(text)
         [connection_id] = gateway.apis.connections
-        assert list(frame) == ["message", "connectionId", "requestId"]
-        assert frame["message"] == "Forbidden"
+        assert list(frame) == expected.members
+        assert frame["message"] == expected.message
         assert frame["connectionId"] == connection_id
+        assert text.replace(connection_id, "C").replace(frame["requestId"], "R") == expected.frame
         await client.send('{"action": "send"}')
         await gateway.invoked("MESSAGE")
 
 
+@pytest.mark.behaviour("websocket.messages.route-response")
 async def test_body_is_sent_back_only_with_a_route_response(
     start: Start, stage_with: MakeStage
 ) -> None:
@@ -379,19 +427,20 @@ async def test_body_is_sent_back_only_with_a_route_response(
         assert gateway.count("frame.out") == 1
 
 
+@pytest.mark.behaviour("websocket.messages.function-fails")
 @pytest.mark.parametrize(
     "broken",
     [raises, answers(None), answers("ok"), answers(b"{")],
     ids=["raises", "null", "text", "broken JSON"],
 )
 async def test_function_that_fails_gives_an_error_frame_and_keeps_its_secrets(
-    start: Start, stage_with: MakeStage, broken: Any
+    start: Start, stage_with: MakeStage, broken: Any, expected: Values
 ) -> None:
     async with start(stage_with("$default", "send")) as gateway, connect(gateway.url) as client:
         gateway.functions["default"] = broken
         await client.send("hello")
         frame = await receive_error(client)
-        assert frame.pop("message") == "Internal server error"
+        assert frame.pop("message") == expected.message
         assert set(frame) == {"connectionId", "requestId"}
         [event] = gateway.functions.of("MESSAGE")
         assert frame["requestId"] == event["requestContext"]["requestId"]
@@ -399,13 +448,14 @@ async def test_function_that_fails_gives_an_error_frame_and_keeps_its_secrets(
         await gateway.invoked("MESSAGE", 2)
 
 
+@pytest.mark.behaviour("websocket.messages.time-out")
 @pytest.mark.parametrize(
     "late",
     [answers({"statusCode": 200, "body": "too late"}), raises, answers(None)],
     ids=["answers", "raises", "null"],
 )
 async def test_function_that_takes_too_long_gives_one_error_frame_and_goes_on(
-    start: Start, stage_with: MakeStage, late: Any
+    start: Start, stage_with: MakeStage, late: Any, expected: Values
 ) -> None:
     stage = stage_with("$default", responses=("$default",), timeout_ms=50)
     async with start(stage) as gateway, connect(gateway.url) as client:
@@ -418,7 +468,7 @@ async def test_function_that_takes_too_long_gives_one_error_frame_and_goes_on(
 
         gateway.functions["default"] = slow
         await client.send("hello")
-        assert (await receive_error(client))["message"] == "Endpoint request timed out"
+        assert (await receive_error(client))["message"] == expected.message
         release.set()
         await finished.wait()
         gateway.functions["default"] = answers({"statusCode": 200, "body": "in time"})
@@ -440,6 +490,7 @@ async def test_unexpected_failure_is_the_clouds_and_gives_an_error_frame(
         assert "LookupError" in (await gateway.event("cloud.error"))["message"]
 
 
+@pytest.mark.behaviour("websocket.messages.overlap")
 async def test_messages_of_one_connection_overlap(start: Start, stage_with: MakeStage) -> None:
     async with start(stage_with("$default")) as gateway, connect(gateway.url) as client:
         both = asyncio.Barrier(2)
@@ -479,6 +530,7 @@ async def test_flood_of_messages_is_handled_a_few_at_a_time_and_none_is_lost(
         assert [int(event["body"]) for event in events] == list(range(500))
 
 
+@pytest.mark.behaviour("websocket.messages.at-once")
 async def test_socket_is_read_no_further_while_too_many_messages_are_being_handled(
     start: Start, stage_with: MakeStage
 ) -> None:
@@ -502,6 +554,7 @@ async def test_socket_is_read_no_further_while_too_many_messages_are_being_handl
             assert connection._transport.is_reading()
 
 
+@pytest.mark.behaviour("websocket.integrations.other-services")
 async def test_integration_of_another_type_is_named_as_not_emulated(
     start: Start, stage_with: MakeStage
 ) -> None:
@@ -514,14 +567,18 @@ async def test_integration_of_another_type_is_named_as_not_emulated(
         assert "WAITING" in (await gateway.event("cloud.warning"))["message"]
 
 
-async def test_route_without_an_integration_is_named(start: Start, stage_with: MakeStage) -> None:
+@pytest.mark.behaviour("websocket.messages.no-target")
+async def test_route_without_an_integration_is_named(
+    start: Start, stage_with: MakeStage, expected: Values
+) -> None:
     async with start(stage_with("$default", integrations={})) as gateway:
         async with connect(gateway.url) as client:
             await client.send("hello")
-            await receive_error(client)
+            assert (await receive_error(client))["message"] == expected.message
         assert "no integration" in (await gateway.event("cloud.warning"))["message"]
 
 
+@pytest.mark.behaviour("websocket.deployments.open-connections")
 async def test_new_deployment_serves_connections_that_are_open(
     start: Start, stage_with: MakeStage
 ) -> None:
@@ -535,6 +592,7 @@ async def test_new_deployment_serves_connections_that_are_open(
 # -- the end --------------------------------------------------------------------------------------
 
 
+@pytest.mark.behaviour("websocket.close.client")
 async def test_websocket_client_connects_sends_receives_and_leaves(
     start: Start, stage_with: MakeStage
 ) -> None:
@@ -555,17 +613,21 @@ async def test_websocket_client_connects_sends_receives_and_leaves(
         assert event["requestContext"]["disconnectReason"] == "done"
 
 
-async def test_idle_connection_is_closed_with_1001(start: Start, stage_with: MakeStage) -> None:
+@pytest.mark.behaviour("websocket.close.idle")
+async def test_idle_connection_is_closed_with_1001(
+    start: Start, stage_with: MakeStage, expected: Values
+) -> None:
     # 600 s of AWS's time in a tenth of a second
     async with start(stage_with("$disconnect"), speed=6_000) as gateway:
         async with connect(gateway.url, ping_interval=None) as client:
             with pytest.raises(ConnectionClosed) as closed:
                 await client.recv()
             assert closed.value.rcvd is not None
-            assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1001, "Going away")
+            end = (expected.code, expected.reason)
+            assert (closed.value.rcvd.code, closed.value.rcvd.reason) == end
         [event] = await gateway.invoked("DISCONNECT")
-        assert event["requestContext"]["disconnectStatusCode"] == 1001
-        assert event["requestContext"]["disconnectReason"] == "Going away"
+        context = event["requestContext"]
+        assert (context["disconnectStatusCode"], context["disconnectReason"]) == end
 
 
 async def keep_busy(client: ClientConnection) -> None:
@@ -574,8 +636,9 @@ async def keep_busy(client: ClientConnection) -> None:
         await client.recv()
 
 
+@pytest.mark.behaviour("websocket.close.duration-code")
 async def test_connection_is_closed_after_its_longest_duration_however_busy(
-    start: Start, stage_with: MakeStage
+    start: Start, stage_with: MakeStage, expected: Values
 ) -> None:
     limits = Limits(idle=600, duration=700)
     stage = stage_with("$default", responses=("$default",))
@@ -586,10 +649,12 @@ async def test_connection_is_closed_after_its_longest_duration_however_busy(
             with pytest.raises(ConnectionClosed) as closed:
                 await keep_busy(client)
             assert closed.value.rcvd is not None
-            assert closed.value.rcvd.code == 1001
+            end = (expected.code, expected.reason)
+            assert (closed.value.rcvd.code, closed.value.rcvd.reason) == end
             assert asyncio.get_running_loop().time() - opened >= 700 / 3_000
 
 
+@pytest.mark.behaviour("websocket.close.idle")
 async def test_message_to_the_client_keeps_a_connection_from_being_idle(
     start: Start, stage_with: MakeStage
 ) -> None:
@@ -608,6 +673,7 @@ async def test_message_to_the_client_keeps_a_connection_from_being_idle(
         assert list(gateway.apis.connections) == [connection_id]
 
 
+@pytest.mark.behaviour("websocket.close.once")
 async def test_all_leaving_at_once_runs_every_disconnect_a_few_at_a_time(
     start: Start, stage_with: MakeStage
 ) -> None:
@@ -631,6 +697,7 @@ async def test_all_leaving_at_once_runs_every_disconnect_a_few_at_a_time(
         assert most == 3
 
 
+@pytest.mark.behaviour("websocket.close.once")
 async def test_disconnect_function_that_fails_harms_nobody(
     start: Start, stage_with: MakeStage
 ) -> None:
@@ -642,7 +709,10 @@ async def test_disconnect_function_that_fails_harms_nobody(
             await gateway.invoked("DISCONNECT", times)
 
 
-async def test_stop_tells_clients_and_runs_no_function(start: Start, stage_with: MakeStage) -> None:
+@pytest.mark.behaviour("websocket.handshake.stopping")
+async def test_stop_tells_clients_and_runs_no_function(
+    start: Start, stage_with: MakeStage, expected: Values
+) -> None:
     async with start(stage_with("$disconnect")) as gateway, connect(gateway.url) as client:
         await gateway.apis.stop()
         with pytest.raises(ConnectionClosed) as closed:
@@ -651,7 +721,7 @@ async def test_stop_tells_clients_and_runs_no_function(start: Start, stage_with:
         assert closed.value.rcvd.code == 1001
         assert gateway.functions.events == []
         await gateway.apis.stop()
-        assert (await refusal(gateway.url))[0] == 503
+        assert (await refusal(gateway.url))[0] == expected.status
 
 
 # -- faults ---------------------------------------------------------------------------------------
@@ -691,7 +761,10 @@ async def test_fault_drops_doubles_or_delays_a_frame_to_the_client(
         assert received == ["doubled", "doubled", "plain", "delayed"]
 
 
-async def test_fault_cuts_the_socket_on_a_frame(start: Start, stage_with: MakeStage) -> None:
+@pytest.mark.behaviour("websocket.close.lost")
+async def test_fault_cuts_the_socket_on_a_frame(
+    start: Start, stage_with: MakeStage, expected: Values
+) -> None:
     async with start(stage_with("$default", "$disconnect")) as gateway:
         gateway.faults.add("connection", "drop")
         async with connect(gateway.url) as client:
@@ -700,7 +773,7 @@ async def test_fault_cuts_the_socket_on_a_frame(start: Start, stage_with: MakeSt
                 await client.recv()
             assert closed.value.rcvd is None  # no close frame
         [event] = await gateway.invoked("DISCONNECT")
-        assert event["requestContext"]["disconnectStatusCode"] == 1006
+        assert event["requestContext"]["disconnectStatusCode"] == expected.code
         assert gateway.functions.of("MESSAGE") == []
         async with connect(gateway.url) as another:
             await another.send("hello")
