@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 __all__ = [
     "answer",
+    "arrange",
     "certificate",
     "check",
     "hint",
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from labkit.course.arranging import arrange
     from labkit.course.asking import answer, quiz
     from labkit.course.certifying import certificate
     from labkit.course.checking import check
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "answer": "asking",
+    "arrange": "arranging",
     "certificate": "certifying",
     "check": "checking",
     "hint": "hinting",

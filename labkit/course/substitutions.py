@@ -33,7 +33,8 @@ SUBSTITUTIONS = (
         r"\b[a-z0-9]{8,10}\.execute-api\b", "API.execute-api", "API ids are random without a seed"
     ),
     Substitution(
-        r"(?<![\w+/=-])[\w-]{15}=(?![\w=])",
+        # Not the name of an argument, as in IntegrationType="AWS_PROXY".
+        r"(?<![\w+/=-])(?:(?<=[\"';])[\w-]{15}=(?![\w=])|(?<![\"';])[\w-]{15}=(?![\w=\"'&]))",
         "CONNECTION=",
         "connection, message and request ids of API Gateway are random",
     ),
