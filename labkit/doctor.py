@@ -335,7 +335,7 @@ def gather() -> Facts:
         loopback=_loopback(),
         environment=dict(os.environ),
         credential_files=_credential_files(os.environ),
-        chromium=_chromium(),
+        chromium=find_chromium(),
         work_ignored=work_ignored(root),
         disk_free=shutil.disk_usage(root or Path.cwd()).free,
         can_fork=hasattr(os, "fork"),
@@ -412,7 +412,8 @@ def _credential_files(environment: Mapping[str, str]) -> list[str]:
     return [str(place) for place in places if Path(place).expanduser().is_file()]
 
 
-def _chromium() -> str:
+def find_chromium() -> str:
+    """The path of Chromium or Chrome; empty if there is none."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
     for name in names:
         if found := shutil.which(name):

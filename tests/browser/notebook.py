@@ -1,0 +1,197 @@
+"""A notebook that is open in JupyterLab, with what a student does with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from playwright.sync_api import Locator, Page, Route
+
+from tests.browser.server import LAB, Server
+
+ARTIFACTS = LAB / "artifacts" / "browser"
+"""Screenshots are kept here; git ignores the folder."""
+
+THEMES = ("JupyterLab Light", "JupyterLab Dark")
+
+WIDTH, HEIGHT = 1250, 1400
+"""Of the browser's window, in pixels."""
+
+SLICE = 1700
+"""Height of one screenshot, in pixels; a notebook has several."""
+
+_IDLE = """() => {
+  const session = window.jupyterapp?.shell?.currentWidget?.context?.sessionContext?.session;
+  return session?.kernel?.status === 'idle'
+}"""
+_RAN = """() => [...document.querySelectorAll('.jp-CodeCell')].every(cell =>
+  /^\\[\\d+\\]:$/.test(cell.querySelector('.jp-InputPrompt').textContent.trim()))"""
+
+
+def write_notebook(server: Server, name: str, *cells: str) -> str:
+    """Write a notebook of code cells.
+
+    Args:
+        server: who is to serve it.
+        name: its name, without a folder.
+        cells: the source of each cell.
+
+    Returns:
+        Its path, for :meth:`Notebook.open`.
+    """
+    path = server.root / "notebooks" / f"{name}.ipynb"
+    made = [nbformat.v4.new_code_cell(source, id=f"c-{n}") for n, source in enumerate(cells)]
+    path.write_text(nbformat.writes(nbformat.v4.new_notebook(cells=made)), "utf-8")
+    return path.relative_to(server.root).as_posix()
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook that is open.
+
+    Attributes:
+        page: the browser's page that shows it.
+        server: who serves it.
+        path: its path below the server's folder.
+    """
+
+    page: Page = field(repr=False)
+    server: Server
+    path: str
+
+    @classmethod
+    def open(cls, page: Page, server: Server, path: str, *, kernel: bool = True) -> Notebook:
+        """Open a notebook as a student does.
+
+        Args:
+            page: an empty page.
+            server: who serves it.
+            path: its path below the server's folder.
+            kernel: whether one can be started; without, the student closes JupyterLab's question
+                for one with "No Kernel".
+        """
+        if not kernel:
+            page.route("**/api/sessions?*", _refuse_to_start)
+        page.goto(f"{server.url}/lab/tree/{path}?reset")
+        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+        opened = cls(page, server, path)
+        if kernel:
+            page.wait_for_function(_IDLE, timeout=60_000)
+        else:
+            page.get_by_role("button", name="No Kernel").click()
+        opened.command("application:toggle-left-area")
+        opened.theme(THEMES[0])
+        return opened
+
+    def command(self, name: str, **arguments: Any) -> Any:
+        """Run one of JupyterLab's commands and wait for its end.
+
+        Args:
+            name: of the command, such as ``docmanager:save``.
+            arguments: its arguments.
+        """
+        return self.page.evaluate(
+            "([name, given]) => jupyterapp.commands.execute(name, given).then(done => done === true)",
+            [name, arguments],
+        )
+
+    def theme(self, name: str) -> None:
+        """Change the theme.
+
+        Args:
+            name: one of :data:`THEMES`.
+        """
+        self.command("apputils:change-theme", theme=name)
+        light = str(name == THEMES[0]).lower()
+        self.page.wait_for_selector(f'body[data-jp-theme-light="{light}"]', state="attached")
+
+    # -- running ----------------------------------------------------------------------------------
+
+    def run_all(self) -> bool:
+        """Run all cells and wait for their end; whether none failed but those that are meant to."""
+        went_well = self.command("notebook:run-all-cells")
+        self._settle()
+        return bool(went_well)
+
+    def run_all_from_the_menu(self) -> None:
+        """The same by mouse."""
+        self.page.get_by_role("menuitem", name="Run", exact=True).click()
+        self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        self.page.wait_for_function(_RAN, timeout=120_000)
+        self._settle()
+
+    def run(self, number: int) -> None:
+        """Run one cell and wait for its end.
+
+        Args:
+            number: of the cell, from 0.
+        """
+        self.page.evaluate(
+            "n => { jupyterapp.shell.currentWidget.content.activeCellIndex = n }", number
+        )
+        self.command("notebook:run-cell")
+        self._settle()
+
+    def _settle(self) -> None:
+        self.page.wait_for_function(_IDLE, timeout=60_000)
+
+    # -- what is seen -----------------------------------------------------------------------------
+
+    def cell(self, number: int) -> Locator:
+        """A cell in the page.
+
+        Args:
+            number: of the cell, from 0.
+        """
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(number)
+
+    def cells(self) -> list[Any]:
+        """The cells as they would be saved now, each a dictionary as nbformat has it."""
+        found: list[Any] = self.page.evaluate(
+            "() => jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.model.toJSON())"
+        )
+        return found
+
+    def screenshot(self, name: str) -> list[Path]:
+        """Keep how all of it looks, from top to bottom.
+
+        Args:
+            name: of the files, without an ending.
+
+        Returns:
+            The files.
+        """
+        ARTIFACTS.mkdir(parents=True, exist_ok=True)
+        height = self.page.evaluate(
+            "() => document.querySelector('.jp-WindowedPanel-outer').scrollHeight"
+        )
+        self.page.set_viewport_size({"width": WIDTH, "height": height + 150})
+        made = []
+        for number, top in enumerate(range(0, height + 150, SLICE), 1):
+            path = ARTIFACTS / f"{name}-{number:02}.png"
+            tall = min(SLICE, height + 150 - top)
+            self.page.screenshot(path=path, clip={"x": 0, "y": top, "width": WIDTH, "height": tall})
+            made.append(path)
+        self.page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+        return made
+
+    # -- the end ----------------------------------------------------------------------------------
+
+    def save(self) -> Path:
+        """Save it; the file."""
+        self.command("docmanager:save")
+        return self.server.root / self.path
+
+    def close(self) -> None:
+        """End all kernels."""
+        self.page.evaluate("() => jupyterapp.serviceManager.sessions.shutdownAll()")
+
+
+def _refuse_to_start(route: Route) -> None:
+    """What a server answers that cannot start a kernel."""
+    if route.request.method == "POST":
+        route.fulfill(status=500)
+    else:
+        route.continue_()

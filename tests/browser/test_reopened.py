@@ -1,0 +1,116 @@
+"""What a notebook keeps is there when nothing runs any more: without a kernel, untrusted, exported."""
+
+from __future__ import annotations
+
+import html
+import re
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser.conftest import OpenNotebook
+from tests.browser.notebook import Notebook
+from tests.browser.server import LAB, Server
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
+
+NAMES = sorted(path.stem for path in (LAB / "notebooks").glob("*.ipynb"))
+
+
+def outputs(path: Path) -> list[dict[str, Any]]:
+    """All outputs that a notebook stores, in their order."""
+    cells = nbformat.read(path, as_version=4).cells
+    return [output for cell in cells for output in cell.get("outputs", ())]
+
+
+def words(markup: str) -> str:
+    """The words of HTML, with one blank between two."""
+    return " ".join(html.unescape(re.sub(r"<style.*?</style>|<[^>]*>", " ", markup)).split())
+
+
+def pictures(page: Page, within: str = "") -> list[str]:
+    """The words of each picture that is drawn."""
+    drawn: list[str] = page.locator(f"{within} img").evaluate_all(
+        "all => all.filter(img => img.complete && img.naturalWidth > 0).map(img => img.alt)"
+    )
+    return [alt for alt in drawn if alt]
+
+
+def stored_pictures(path: Path) -> list[str]:
+    """The words of each picture that a notebook stores as HTML."""
+    markup = "".join(o.get("data", {}).get("text/html", "") for o in outputs(path))
+    return [html.unescape(alt) for alt in re.findall(r'<img [^>]*alt="([^"]*)"', markup)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_lesson_shows_every_result_without_a_kernel_and_untrusted(
+    open_notebook: OpenNotebook, server: Server, name: str
+) -> None:
+    path = f"notebooks/{name}.ipynb"
+    notebook = open_notebook(path, kernel=False)
+    assert trusted(notebook) == {False}
+    seen = notebook.page.locator(".jp-OutputArea-output").all_inner_texts()
+    text = words(" ".join(seen))
+    for output in outputs(server.root / path):
+        assert shown(output) in text
+    assert pictures(notebook.page, ".jp-OutputArea-output") == stored_pictures(server.root / path)
+
+
+def trusted(notebook: Notebook) -> set[bool]:
+    """Whether cells with outputs are trusted."""
+    found = notebook.page.evaluate(
+        """() => jupyterapp.shell.currentWidget.content.widgets
+          .filter(cell => cell.model.outputs?.length).map(cell => cell.model.trusted)"""
+    )
+    return set(found)
+
+
+def shown(output: dict[str, Any]) -> str:
+    """The words that a reader must see of an output."""
+    data = output.get("data", {})
+    if "text/html" in data:
+        return words(data["text/html"])
+    if output["output_type"] == "error":
+        return str(output["ename"])
+    return " ".join(str(data.get("text/plain", output.get("text", ""))).split())
+
+
+def test_a_students_notebook_says_where_its_fields_went(
+    open_notebook: OpenNotebook, written: Callable[..., str]
+) -> None:
+    """Saved with live widgets, and opened again when the kernel that had them is gone."""
+    path = written("kept", "from labkit.course import quiz\nquiz('q0.1')")
+    notebook = open_notebook(path)
+    notebook.run(0)
+    notebook.cell(0).get_by_role("button", name="Check").wait_for()
+    saved = notebook.save()
+    assert "application/vnd.jupyter.widget-view+json" in saved.read_text("utf-8")
+    notebook.close()
+    again = open_notebook(path)
+    assert trusted(again) == {True}
+    cell = again.cell(0)
+    assert "What does it do to get the result?" in cell.inner_text()
+    assert "Error displaying widget" not in cell.inner_text()
+    again.screenshot("question-reopened")
+
+
+def test_an_export_shows_its_pictures_offline(
+    browser: Browser, server: Server, tmp_path: Path
+) -> None:
+    """File, Save and Export Notebook As, HTML."""
+    name = "notebooks/00_start_here.ipynb"
+    with urllib.request.urlopen(f"{server.url}/nbconvert/html/{name}", timeout=60) as answer:
+        exported = tmp_path / "exported.html"
+        exported.write_bytes(answer.read())
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto(exported.as_uri(), wait_until="load")
+    there = stored_pictures(server.root / name)
+    assert there
+    assert pictures(page) == there
+    context.close()
