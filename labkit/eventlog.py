@@ -234,7 +234,7 @@ class EventLog:
         """
         events = self.after(0)
         name = execution.rsplit(":", 1)[-1]
-        traces = {e.trace for e in events if e.trace and name in _executions(e)}
+        traces = {e.trace for e in events if e.trace and name in executions(e)}
         connections = {
             e.data["connection"] for e in events if e.kind == "frame.out" and e.trace in traces
         }
@@ -260,7 +260,7 @@ class EventLog:
         return log
 
 
-def _executions(event: Event) -> list[str]:
+def executions(event: Event) -> list[str]:
     """The names of executions that an event speaks of: its own, or a value of an item's key."""
     names = [str(event.data.get("execution", "")).rsplit(":", 1)[-1]]
     for value in (event.data.get("key") or {}).values():

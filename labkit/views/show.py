@@ -39,6 +39,38 @@ class Show:
     def _shown(self, name: str, draw: Callable[[], View], live: bool) -> View | Live:
         return self._gallery.show(name, self._log, draw) if live else draw()
 
+    def architecture(self, order: str | None = None, *, live: bool = False) -> View | Live:
+        """The pattern's parts as a map: what was called how often, and the message's last way.
+
+        Args:
+            order: the ARN or the name of an execution whose way is shown; all that happened, and the
+                end of the last way, if none.
+            live: follow what happens.
+        """
+        from labkit.views.architecture import ORDER, WAY, architecture
+
+        def draw() -> View:
+            if order is None:
+                return architecture(self._log.after(0), WAY)
+            return architecture(self._log.of(order), ORDER)
+
+        return self._shown("architecture", draw, live)
+
+    def last(self, part: str) -> View:
+        """The last events at one part of the map.
+
+        Args:
+            part: ``"Client"``, ``"HTTP API"``, ``"WebSocket API"``, ``"Lambda"``,
+                ``"Step Functions"``, ``"DynamoDB"``, another service that was used, or the name of
+                a function, a table or a state machine.
+
+        Raises:
+            LabError: there is no such part; the error lists those that there are.
+        """
+        from labkit.views.parts import last
+
+        return last(self._log.after(0), part)
+
     def sequence(self, order: str, *, live: bool = False) -> View | Live:
         """Who did what to whom, from top to bottom; arguments as for :meth:`trace`."""
         from labkit.views.sequence import sequence
