@@ -17,6 +17,8 @@ from urllib.parse import unquote
 
 EXECUTE_API = "/execute-api/"
 LAB = "/_labkit"
+CLIENT = f"{LAB}/client/"
+"""Where the local cloud serves the browser client; ``pattern/page/reach.js`` knows it too."""
 
 _API_HOST = re.compile(
     r"^(?P<api>[a-z0-9]+)\.execute-api\.(?P<region>[a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|api\.aws)$"

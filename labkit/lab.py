@@ -24,10 +24,12 @@ from labkit.errors import EnvironmentProblem, LabError
 from labkit.eventlog import Event, EventLog
 from labkit.faults import Faults
 from labkit.origin import Origins
+from labkit.proxy import base_path, origins
 from labkit.runtime import redirect
 
 if TYPE_CHECKING:
     from labkit.views.show import Show
+    from labkit.views.view import View
 
 ENDPOINT_VARIABLE = "LABKIT_ENDPOINT"
 DEFAULT_REGION = "us-east-1"
@@ -86,8 +88,9 @@ class Lab:
             seed: makes AWS's ids the same in each run.
             target: ``"local"``; running on an account comes later.
             allow_origins: web pages that may use the local cloud beside those of this machine, by
-                origin: ``["https://hub.example.com"]``.  For a cloud in another process,
-                ``labkit serve --allow-origin`` says it.
+                origin: ``["https://hub.example.com"]``.  Those that ``LABKIT_ALLOW_ORIGINS`` names,
+                with commas between, may too, and a JupyterHub that has told its address.  For a cloud
+                in another process, ``labkit serve --allow-origin`` says it.
 
         Raises:
             EnvironmentProblem: the port is taken, or the cloud that ``LABKIT_ENDPOINT`` names does
@@ -103,7 +106,7 @@ class Lab:
                 cls._running = cls(
                     _attach(named)
                     if named
-                    else CloudThread(port, speed, seed, Origins(allow_origins))
+                    else CloudThread(port, speed, seed, Origins([*allow_origins, *origins()]))
                 )
                 cls._stop_at_exit()
                 _show_the_log_in_cells()
@@ -145,6 +148,19 @@ class Lab:
 
             self._show = Show(self.log, self.faults)
         return self._show
+
+    def browser_client(self, orders_url: str) -> View:
+        """The pattern's client as a web page: a link to it, through JupyterLab too.
+
+        Args:
+            orders_url: where it posts orders to.
+
+        Raises:
+            LabError: that is no address of an HTTP API.
+        """
+        from labkit.views.browser_client import browser_client
+
+        return browser_client(self.endpoint, orders_url, base_path())
 
     @property
     def is_running(self) -> bool:

@@ -53,7 +53,7 @@ class Origins:
             return (
                 f"A request for the host {host!r} is none for the local cloud, which answers to "
                 "127.0.0.1, localhost and AWS's host names only, so that no web page reaches it under "
-                f"a name of its own. {_cure(f'http://{host}')}"
+                f"a name of its own. {_cure(f'{_scheme(headers)}://{host}')}"
             )
         page = page_of(headers)
         if page is not None and not self.allows_page(page):
@@ -104,6 +104,12 @@ def is_local(origin: str) -> bool:
     except ValueError:
         return False
     return parts.scheme == "file" or _is_loopback(parts.hostname or "")
+
+
+def _scheme(headers: Mapping[str, str]) -> str:
+    """How the browser reached the first of the proxies on the way, if there are any."""
+    first = headers.get("X-Forwarded-Proto", "").partition(",")[0].strip()
+    return first if first in ("http", "https") else "http"
 
 
 def _is_loopback(name: str) -> bool:

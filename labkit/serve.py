@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from labkit import proxy
 from labkit.apigateway.limits import AWS
 from labkit.clock import Clock
 from labkit.cloud import Cloud
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        origins = Origins(options.allow_origin)
+        origins = Origins([*options.allow_origin, *proxy.origins()])
     except ValueError as error:
         parser.error(f"argument --allow-origin: {error}")
     try:

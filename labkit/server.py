@@ -3,8 +3,8 @@
 Before anything else, a request is refused that comes from a web page of another origin
 (:mod:`labkit.origin`).
 
-Beside the APIs it serves the lab's own two addresses, which views and checks use when they are
-attached to a cloud in another process:
+Beside the APIs it serves the lab's own addresses.  Views and checks use them when they are attached to
+a cloud in another process, and a browser:
 
 ``GET /_labkit``
     who answers here: ``{"endpoint": …, "pid": …, "version": …}``
@@ -14,6 +14,8 @@ attached to a cloud in another process:
 ``GET /_labkit/faults``, ``POST``, ``DELETE [/ID]``
     the faults that are set; set one (the members are :meth:`labkit.faults.Faults.add`'s arguments,
     with ``match`` as an object); take one or all back
+``GET /_labkit/client/[?orders=URL]``
+    the browser client of the pattern (``labkit/pattern/page/``), and its files
 ``DELETE /_labkit/accounts/ID``
     end and forget all that an AWS account holds; checks work in accounts of their own
 """
@@ -39,6 +41,7 @@ from labkit.apigateway.http_message import HttpRequest
 from labkit.apigateway.model import Protocol, Stage
 from labkit.apigateway.websocket_api import WebSocketApis
 from labkit.aws_api import AwsApi
+from labkit.client_page import page_file
 from labkit.eventlog import Event, EventLog
 from labkit.faults import Faults
 from labkit.origin import Origins
@@ -240,14 +243,28 @@ class Server:
             case "DELETE", ["faults", number] if number.isdecimal():
                 self._faults.clear(int(number))
                 return web.json_response([fault.to_dict() for fault in self._faults])
+            case "GET", ["client", *names] if len(names) < 2:
+                return self._serve_page(request, path, names)
             case "DELETE", ["accounts", account] if re.fullmatch(r"\d{12}", account):
                 await self._remove_account(account)
                 return web.json_response({"account": account})
         known = (
             "GET /_labkit, GET /_labkit/events, GET, POST and DELETE /_labkit/faults, "
-            "DELETE /_labkit/accounts/ID (twelve digits)"
+            "GET /_labkit/client/, DELETE /_labkit/accounts/ID (twelve digits)"
         )
         return _plain(404, f"The lab has no {request.method} {LAB}{path}. It has: {known}.")
+
+    def _serve_page(self, request: web.BaseRequest, path: str, names: list[str]) -> web.Response:
+        if path == "/client":
+            # Relative, because a browser may know this address by another path, that of a proxy.
+            query = request.rel_url.raw_query_string
+            return web.Response(status=308, headers={"Location": f"client/?{query}"})
+        found = page_file("".join(names))
+        if found is None:
+            return _plain(404, f"The browser client has no file {names[0]!r}.")
+        content, kind = found
+        headers = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+        return web.Response(body=content, content_type=kind, charset="utf-8", headers=headers)
 
     async def _add_fault(self, request: web.BaseRequest) -> web.Response:
         try:

@@ -1,7 +1,7 @@
 """``labkit lab`` gives the student copies to work on, and opens JupyterLab."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,10 +16,12 @@ class JupyterLab:
         self.ends = ends
         self.command: list[str] = []
         self.folder = Path()
+        self.origins = ""
         self.work: list[str] = []
 
-    def __call__(self, command: Sequence[str], cwd: Path) -> int:
+    def __call__(self, command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> int:
         self.command, self.folder = list(command), cwd
+        self.origins = env["LABKIT_ALLOW_ORIGINS"]
         self.work = sorted(path.name for path in (cwd / "work").glob("*.ipynb"))
         if isinstance(self.ends, BaseException):
             raise self.ends
@@ -33,7 +35,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path.parent.mkdir()
         path.write_text("{}", "utf-8")
     monkeypatch.chdir(tmp_path / "notebooks")
-    monkeypatch.delenv("LABKIT_WORK", raising=False)
+    for name in ("LABKIT_WORK", "LABKIT_ALLOW_ORIGINS", "JUPYTERHUB_PUBLIC_URL"):
+        monkeypatch.delenv(name, raising=False)
     return tmp_path
 
 
@@ -63,6 +66,33 @@ def test_it_opens_even_where_nothing_can_be_copied(
     assert main([], started) == 0
     assert started.command
     assert "cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ([], ""),
+        (["--ServerApp.allow_origin=*"], ""),
+        (["--ServerApp.allow_origin=https://hub.example.com"], "https://hub.example.com"),
+        (
+            ["--no-browser", "--ServerApp.custom_display_url=https://hub.example.com:8443/ada/lab"],
+            "https://hub.example.com:8443",
+        ),
+    ],
+)
+def test_the_labs_let_in_the_origin_that_jupyterlab_is_reached_at(
+    root: Path, arguments: list[str], named: str
+) -> None:
+    started = JupyterLab()
+    main(arguments, started)
+    assert started.origins == named
+
+
+def test_origins_that_are_named_already_stay(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABKIT_ALLOW_ORIGINS", "https://a.example")
+    started = JupyterLab()
+    main(["--ServerApp.allow_origin=https://b.example"], started)
+    assert started.origins == "https://a.example,https://b.example"
 
 
 def test_an_interrupt_ends_it_quietly(root: Path) -> None:

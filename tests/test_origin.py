@@ -115,3 +115,19 @@ def test_refusal_says_how_to_let_the_page_in() -> None:
     assert refusal is not None
     assert "Lab.start(allow_origins=['https://hub.example.com'])" in refusal
     assert "labkit serve --allow-origin https://hub.example.com" in refusal
+
+
+@pytest.mark.parametrize(
+    ("proxies", "origin"),
+    [
+        ({}, "http://hub.example.com"),
+        ({"X-Forwarded-Proto": "https,http"}, "https://hub.example.com"),
+        ({"X-Forwarded-Proto": "wais"}, "http://hub.example.com"),
+    ],
+)
+def test_cure_names_the_origin_that_the_browser_is_at(proxies: dict[str, str], origin: str) -> None:
+    refusal = Origins().refusal({"Host": "hub.example.com", **proxies})
+    assert refusal is not None
+    assert f"Lab.start(allow_origins=['{origin}'])" in refusal
+    headers = {"Host": "hub.example.com", "Origin": origin, **proxies}
+    assert Origins([origin]).refusal(headers) is None

@@ -162,8 +162,16 @@ def build(prefix: str = "orders", session: boto3.Session | None = None) -> Syste
         ),
     )
 
-    # The synchronous API in front.
-    http_api, http_endpoint = aws.api("http", "HTTP")
+    # The synchronous API in front.  A page of any origin may send an order, such as the browser client
+    # in a bucket of S3: what proves who ordered is the Idempotency-Key, not a cookie.
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
+    cors = {
+        "AllowOrigins": ["*"],
+        "AllowMethods": ["POST"],
+        "AllowHeaders": ["content-type", "idempotency-key"],
+        "MaxAge": 3600,
+    }
+    http_api, http_endpoint = aws.api("http", "HTTP", CorsConfiguration=cors)
     aws.route(http_api, "POST /orders", functions["place_order"], PayloadFormatVersion="2.0")
     aws.stage(http_api, "$default", AutoDeploy=True)
 
@@ -340,10 +348,11 @@ class _Aws:
         for arn in functions:
             self.functions.get_waiter("function_active_v2").wait(FunctionName=arn)
 
-    def api(self, what: str, protocol: str, **settings: str) -> tuple[str, str]:
+    def api(self, what: str, protocol: str, **settings: Any) -> tuple[str, str]:
         name = self.name(what)
         for api in self.apis_of_mine():
             if api["Name"] == name:
+                self.apis.update_api(ApiId=api["ApiId"], **settings)
                 return api["ApiId"], api["ApiEndpoint"]
         api = self.apis.create_api(Name=name, ProtocolType=protocol, **settings)
         return api["ApiId"], api["ApiEndpoint"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,6 +62,25 @@ def test_building_again_fills_the_shop_up(shop: Shop, system: System) -> None:
     assert products.get_item(Key={"sku": "tea-green-100"})["Item"]["available"] == full - 2
     build("second")
     assert products.get_item(Key={"sku": "tea-green-100"})["Item"]["available"] == full
+
+
+def test_pages_of_other_origins_may_send_orders(shop: Shop, system: System) -> None:
+    asks = {
+        "Origin": "http://localhost:8000",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type,idempotency-key",
+    }
+    boto3.client("apigatewayv2").delete_cors_configuration(ApiId=system.http_api_id)
+    build("second")  # brings up to date what there is
+    request = urllib.request.Request(system.orders_url, headers=asks, method="OPTIONS")
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        told = {name.lower(): value for name, value in answer.headers.items()}
+    assert told["access-control-allow-origin"] == "*"
+    assert told["access-control-allow-methods"] == "POST"
+    assert set(told["access-control-allow-headers"].split(",")) == {
+        "content-type",
+        "idempotency-key",
+    }
 
 
 def test_teardown_ends_and_deletes_all_of_it_and_nothing_else(shop: Shop) -> None:
