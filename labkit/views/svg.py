@@ -101,5 +101,10 @@ def polygon(points: Iterable[tuple[float, float]], *, fill: str, style: str = ""
     return f'<polygon points="{corners}" fill="{fill}"{_more(style)}/>'
 
 
+def path(data: str, colour: str = INK, style: str = "") -> str:
+    """A line of any shape; ``data`` is SVG's path data, ``style`` holds further attributes."""
+    return f'<path d="{data}" fill="none" stroke="{colour}"{_more(style)}/>'
+
+
 def _more(style: str) -> str:
     return f" {style}" if style else ""
