@@ -112,6 +112,25 @@ class Show:
 
         return Stepping(self._log.of(order))
 
+    def messages(self, connection: str | None = None, *, live: bool = False) -> View | Live:
+        """Messages in both directions, with time, size, route and content; how a connection ended.
+
+        Args:
+            connection: a connection's id; the newest of all if none.
+            live: follow what happens.
+
+        Raises:
+            LabError: there is no such connection; the error lists those that there are.
+        """
+        from labkit.views.messages import messages
+
+        def draw() -> View:
+            return messages(self._log.after(0), connection)
+
+        if connection is not None:
+            draw()  # an id that nobody has is an error of this cell
+        return self._shown("messages", draw, live)
+
     def logs(self, function: str, *, live: bool = False) -> View | Live:
         """What a function wrote, by invocation, with cold starts marked.
 
