@@ -69,7 +69,7 @@ from labkit.apigateway import model
 from labkit.apigateway.api_key import ApiKey
 from labkit.clock import Clock
 from labkit.errors import AwsError
-from labkit.eventlog import EventLog
+from labkit.eventlog import EventLog, shorten
 from labkit.faults import Action, Faults
 from labkit.functions.model import FunctionConfiguration
 from labkit.states import (
@@ -642,6 +642,9 @@ class Backend:
 
     def happened(self, run: running.Run, type_: str, details: Mapping[str, Any] | None) -> None:
         """Write a history event to the log, as far as the log shows it."""
+        if type_ == history.ITERATION_STARTED:
+            _iterate(details or {})
+            return
         entry = history.log_entry(type_, details, _state.get())
         if entry is None:
             return
@@ -651,13 +654,22 @@ class Backend:
             run.trace = _trace.get() or run.trace
             return
         entered = kind == "state.entered"
+        iteration = _iteration.get()
         cause = (_trace.get() if entered else _entered.get()) or run.trace
+        if entered and iteration:
+            data["iteration"] = iteration.index
+        elif kind == "iteration.ended" and iteration:
+            cause = iteration.cause or cause
         event = self._log.append(kind, cause, execution=run.arn, **data)
         if entered:
             _state.set(data["state"])
             _entered.set(cause.after(event.seq))
-        if kind != "task.failed":
+        if kind in ("state.entered", "state.exited"):
             _trace.set(cause.after(event.seq))
+
+    def handled(self, run: running.Run, kind: str, **data: Any) -> None:
+        """Write what became of a failure, which no history event says."""
+        self._log.append(kind, _entered.get() or run.trace, execution=run.arn, **data)
 
     def warn(self, message: str) -> None:
         """Write that something is used which is not emulated."""
@@ -903,6 +915,9 @@ _trace: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 _entered: ContextVar[Trace | None] = ContextVar("entered", default=None)
 """The same, with the event by which the present state was entered."""
+
+_iteration: ContextVar[Iteration | None] = ContextVar("iteration", default=None)
+"""In the thread of a Map state's iterations: the one that it works on."""
 
 _resumption: ContextVar[Resumption | None] = ContextVar("resumption", default=None)
 """In an execution's thread: how it goes on, if it is redriven."""
@@ -1207,6 +1222,31 @@ def _set_error(original: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
+class Iteration:
+    """One of a Map state's iterations.
+
+    Attributes:
+        name: the Map state's.
+        index: of the item, from 0.
+        cause: the trace with the event by which the Map state was entered.
+    """
+
+    name: str
+    index: int
+    cause: Trace | None
+
+
+def _iterate(details: Mapping[str, Any]) -> None:
+    """Note that this thread begins an iteration.  It may have worked on another one before."""
+    started = details["mapIterationStartedEventDetails"]
+    before = _iteration.get()
+    is_next = before is not None and before.name == started["name"]
+    cause = before.cause if before and is_next else _entered.get()
+    _iteration.set(Iteration(started["name"], started["index"], cause))
+    _trace.set(cause)
+
+
+@dataclass(frozen=True, slots=True)
 class Resumption:
     """How an execution goes on that is redriven.
 
@@ -1337,6 +1377,34 @@ def _evaluate_with_timeout(original: Any) -> Any:
         original(self, env)
 
     return evaluate
+
+
+def _handle_retry(original: Any) -> Any:
+    def handle_retry(self: Any, env: Any, failure_event: Any) -> Any:
+        outcome = original(self, env, failure_event)
+        if outcome.name == "CanRetry":
+            retries = env.states.context_object.context_object_data["State"]["RetryCount"]
+            _handled("state.retried", self, failure_event, attempt=retries + 1)
+        return outcome
+
+    return handle_retry
+
+
+def _handle_catch(original: Any) -> Any:
+    def handle_catch(self: Any, env: Any, failure_event: Any) -> None:
+        original(self, env, failure_event)
+        if env.stack[-1].name == "Caught":
+            _handled("state.caught", self, failure_event)
+
+    return handle_catch
+
+
+def _handled(kind: str, state: Any, failure_event: Any, **data: Any) -> None:
+    run = running.current.get()
+    if run:
+        failure = state._construct_error_output_value(failure_event)
+        error, cause = failure["Error"] or "", shorten(failure["Cause"] or "")
+        _here.handled(run, kind, state=state.name, **data, error=error, cause=cause)
 
 
 def _strike(state: Any, env: Any) -> None:
@@ -2199,6 +2267,18 @@ REPLACEMENTS: tuple[Replacement, ...] = (
         "ExecutionState._evaluate_with_timeout",
         _evaluate_with_timeout,
         "the fault seam at each attempt; a retried task needs a new token",
+    ),
+    Replacement(
+        f"{STATE}.exec.execute_state",
+        "ExecutionState._handle_retry",
+        _handle_retry,
+        "no history event says that a state is tried again",
+    ),
+    Replacement(
+        f"{STATE}.exec.execute_state",
+        "ExecutionState._handle_catch",
+        _handle_catch,
+        "no history event says that an error was caught",
     ),
     *(
         Replacement(

@@ -25,9 +25,15 @@ Kinds and what their data holds (all sizes in bytes, all durations in millisecon
 ``function.returned``   ``function``, ``request``, ``durationMs``, ``initMs``, ``error``
 ``function.ended``      ``function``, ``pid``, ``reason``: the process is gone
 ``execution.started``   ``execution`` (ARN), ``name``, ``machine``
-``state.entered``       ``execution``, ``state``, ``type``, ``input``
+``state.entered``       ``execution``, ``state``, ``type``, ``input``; ``iteration``, from 0, in a Map state
 ``state.exited``        ``execution``, ``state``, ``output``
 ``task.failed``         ``execution``, ``state``, ``error``, ``cause``
+``state.retried``       ``execution``, ``state``, ``attempt`` (2 is the first retry), ``error``, ``cause``:
+                        a Retry took the error, has waited, and the attempt begins
+``state.caught``        ``execution``, ``state``, ``error``, ``cause``: a Catch took the error
+``map.started``         ``execution``, ``state``, ``length``: how many items there are; 0 if they are
+                        still to be read
+``iteration.ended``     ``execution``, ``state`` (the Map state's), ``index``, ``status``
 ``execution.ended``     ``execution``, ``status``, ``error``
 ``fault.applied``       ``fault``, ``step``, ``action``
 ``cloud.warning``       ``message``: something is used that the local cloud does not emulate

@@ -44,8 +44,16 @@ _STRUCK = {
 }
 """Where a fault strikes, by its step; calls name their service, and all else is the WebSocket API."""
 
-_QUIET = frozenset({"GetLogEvents", "ListTables"})
-"""Calls that a reader can do without."""
+_QUIET = frozenset(
+    {
+        "DescribeStateMachine",
+        "DescribeStateMachineForExecution",
+        "GetLogEvents",
+        "ListStateMachines",
+        "ListTables",
+    }
+)
+"""Calls that a reader can do without: most of them are made to show something."""
 
 
 class Kind(StrEnum):

@@ -1218,6 +1218,83 @@ def test_failed_task_is_in_the_log_with_its_state(world):
     assert (ended["status"], ended["error"]) == ("FAILED", "ValueError")
 
 
+def test_each_retry_and_the_catch_that_ends_them_are_in_the_log(world):
+    world.function = lambda payload: ValueError("no")
+    retry = [{"ErrorEquals": ["ValueError"], "MaxAttempts": 2, "IntervalSeconds": 1}]
+    catch = [{"ErrorEquals": ["ValueError"], "Next": "B"}]
+    world.run({"A": invoke(Retry=retry, Catch=catch), "B": {"Type": "Succeed"}})
+    entered = next(e for e in world.log if e.kind == "state.entered")
+    told = [(e.kind, e.get("attempt"), e.get("error")) for e in world.log if e.cause == entered.seq]
+    failed = ("task.failed", None, "ValueError")
+    assert told == [
+        failed,
+        ("state.retried", 2, "ValueError"),
+        failed,
+        ("state.retried", 3, "ValueError"),
+        failed,
+        ("state.caught", None, "ValueError"),
+        ("state.exited", None, None),
+    ]
+    caught = next(e for e in world.log if e.kind == "state.caught")
+    assert (caught["state"], json.loads(caught["cause"])["errorMessage"]) == ("A", "no")
+
+
+@pytest.mark.parametrize("most", [1, 2, 0])
+def test_iterations_are_in_the_log_with_their_index_and_what_they_belong_to(world, most):
+    inner = {"StartAt": "In", "States": {"In": {"Type": "Pass", "End": True}}}
+    outer = {
+        "StartAt": "Check",
+        "States": {
+            "Check": {"Type": "Pass", "Next": "Each"},
+            "Each": {"Type": "Map", "MaxConcurrency": most, "ItemProcessor": inner, "End": True},
+        },
+    }
+    states = {
+        "All": {"Type": "Map", "MaxConcurrency": most, "ItemProcessor": outer, "Next": "Z"},
+        "Z": {"Type": "Succeed"},
+    }
+    world.run(states, [["a", "b"], ["c"]])
+    events = {e.seq: e for e in world.log}
+
+    def around(event):
+        """The state that an entered one is in: what follows a state is beside it."""
+        cause = events[event.cause]
+        if cause.kind == "state.exited":
+            cause = events[events[cause.cause].cause]
+            return cause if cause.kind == "state.entered" else None
+        return cause
+
+    def entered(name):
+        return [e for e in world.log if e.kind == "state.entered" and e["state"] == name]
+
+    (whole,) = entered("All")
+    assert [e.get("iteration") for e in (whole, *entered("Z"))] == [None, None]
+    assert sorted(e["iteration"] for e in entered("Check")) == [0, 1]
+    assert {around(e).seq for e in [*entered("Check"), *entered("Each")]} == {whole.seq}
+    within = sorted((around(e)["iteration"], e["iteration"]) for e in entered("In"))
+    assert within == [(0, 0), (0, 1), (1, 0)]
+    assert {around(e)["state"] for e in entered("In")} == {"Each"}
+    ends = [e for e in world.log if e.kind == "iteration.ended"]
+    assert {e["status"] for e in ends} == {"SUCCEEDED"}
+    assert sorted(e["index"] for e in ends if e.cause == whole.seq) == [0, 1]
+    assert len(ends) == 5
+    started = [
+        (events[e.cause]["state"], e["length"]) for e in world.log if e.kind == "map.started"
+    ]
+    assert sorted(started) == [("All", 2), ("Each", 1), ("Each", 2)]
+
+
+def test_iteration_that_fails_is_in_the_log_and_so_is_the_catch_around_it(world):
+    failing = {"Type": "Fail", "Error": "Boom", "Cause": "why"}
+    catch = [{"ErrorEquals": ["Boom"], "Next": "B"}]
+    states = {"M": {**within("Map", failing), "Catch": catch}, "B": {"Type": "Succeed"}}
+    world.run(states, [1])
+    (ended,) = (e for e in world.log if e.kind == "iteration.ended")
+    assert (ended["state"], ended["index"], ended["status"]) == ("M", 0, "FAILED")
+    (caught,) = (e for e in world.log if e.kind == "state.caught")
+    assert (caught["state"], caught["error"], caught["cause"]) == ("M", "Boom", "why")
+
+
 def test_fault_at_a_state_is_a_failure_that_retry_handles(world):
     world.faults.add("state.enter", "error", state="A", code="Struck")
     retry = [{"ErrorEquals": ["Struck"], "IntervalSeconds": 1}]

@@ -30,6 +30,15 @@ FAILURES = frozenset(
     }
 )
 
+ITERATIONS = {
+    "MapIterationSucceeded": "SUCCEEDED",
+    "MapIterationFailed": "FAILED",
+    "MapIterationAborted": "ABORTED",
+}
+"""The types that end an iteration of a Map state, and how."""
+
+ITERATION_STARTED = "MapIterationStarted"
+
 ENTERED = "StateEntered"
 EXITED = "StateExited"
 
@@ -65,6 +74,14 @@ def log_entry(
             "state": state,
             "error": facts.get("error") or "",
             "cause": shorten(facts.get("cause") or ""),
+        }
+    if type_ == "MapStateStarted":
+        return "map.started", {"state": state, "length": facts.get("length", 0)}
+    if type_ in ITERATIONS:
+        return "iteration.ended", {
+            "state": facts["name"],
+            "index": facts["index"],
+            "status": ITERATIONS[type_],
         }
     if type_ in ENDS:
         return "execution.ended", {"status": ENDS[type_], "error": facts.get("error")}

@@ -22,5 +22,21 @@ def test_end_has_the_status_of_describe_execution():
     assert (kind, data["status"]) == ("execution.ended", "TIMED_OUT")
 
 
+def test_map_state_says_how_many_items_it_has():
+    details = {"mapStateStartedEventDetails": {"length": 3}}
+    assert log_entry("MapStateStarted", details, "M") == (
+        "map.started",
+        {"state": "M", "length": 3},
+    )
+
+
+def test_iteration_ends_with_its_map_state_its_index_and_its_status():
+    details = {"mapIterationAbortedEventDetails": {"name": "M", "index": 2}}
+    assert log_entry("MapIterationAborted", details, "Inner") == (
+        "iteration.ended",
+        {"state": "M", "index": 2, "status": "ABORTED"},
+    )
+
+
 def test_other_events_are_not_shown():
     assert log_entry("TaskScheduled", {"taskScheduledEventDetails": {}}, "A") is None
