@@ -16,7 +16,7 @@ from labkit.views.controls import Controls
 from labkit.views.live import Display
 from labkit.views.view import Table, View
 
-STANDS_FOR = "(A list to move the lines in, while the kernel runs.)"
+STANDS_FOR = "(Buttons to move the lines, while the kernel runs.)"
 """The text of the output that holds the inputs, which a notebook keeps when they are gone."""
 
 _ROW = re.compile(r"\| *([a-z]) *\| *(.+?) *\|")
@@ -81,7 +81,6 @@ class Arrangement(Controls):
         if len(set(order)) < len(order):
             raise CourseError(f"A line comes once, and one comes twice in {list(order)}.")
         self._order = [*order, *(letter for letter in lines if letter not in order)]
-        self._box: Any = None
 
     @property
     def order(self) -> list[str]:
@@ -134,22 +133,16 @@ class Arrangement(Controls):
         assignment = f"order = [{letters}]"
         rows = [(letter, self._lines[letter]) for letter in self._order]
         twin = "\n".join([assignment, *(f"  {letter}  {line}" for letter, line in rows)])
-        return Table(f"For the next cell: {assignment}", ("", "line"), rows, twin)
+        return Table(f"For the next cell: {assignment}", ("letter", "line"), rows, twin)
 
     def inputs(self) -> Any:
-        """A list to choose a line in, and buttons that move it."""
-        if self._box is None:
-            self._box = self._made()
-        return self._box
-
-    def _made(self) -> Any:
+        """A choice of a line, and buttons that move it."""
         import ipywidgets
 
-        chosen = ipywidgets.Select(
-            options=self._options(),
-            rows=len(self._lines),
-            description="Lines",
-            layout=ipywidgets.Layout(width="100%"),
+        chosen = ipywidgets.Dropdown(
+            options=[(f"{letter}  {line}", letter) for letter, line in self._lines.items()],
+            description="Line",
+            layout=ipywidgets.Layout(width="min(46em, 100%)"),
         )
         buttons = []
         for name, move in (("Up", self.up), ("Down", self.down)):
@@ -159,18 +152,6 @@ class Arrangement(Controls):
             button.on_click(lambda _, move=move: move(chosen.value))
             buttons.append(button)
         return ipywidgets.VBox([chosen, ipywidgets.HBox(buttons)])
-
-    def refresh(self) -> None:
-        """Show the order in the list and below it."""
-        super().refresh()
-        if self._box is not None:
-            chosen = self._box.children[0]
-            letter = chosen.value
-            chosen.options = self._options()
-            chosen.value = letter
-
-    def _options(self) -> list[tuple[str, str]]:
-        return [(f"{letter}  {self._lines[letter]}", letter) for letter in self._order]
 
     def _place(self, letter: str) -> int:
         self._known(letter)
