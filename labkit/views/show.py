@@ -10,6 +10,7 @@ loaded when it is first shown.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -111,6 +112,18 @@ class Show:
         from labkit.views.stepping import Stepping
 
         return Stepping(self._log.of(order))
+
+    def connections(self, *, live: bool = False) -> View | Live:
+        """The connections that are open and those that were: since when, last message, order, end.
+
+        Args:
+            live: follow what happens.
+        """
+        from labkit.views.connections import connections
+
+        return self._shown(
+            "connections", lambda: connections(self._log.after(0), time.time()), live
+        )
 
     def messages(self, connection: str | None = None, *, live: bool = False) -> View | Live:
         """Messages in both directions, with time, size, route and content; how a connection ended.
