@@ -26,6 +26,7 @@ from labkit.apigateway.quick_create import (
     quick_integration,
     quick_route,
 )
+from labkit.apigateway.quotas import MOST, check_quota
 from labkit.backend import Backend
 from labkit.errors import AwsError
 from labkit.eventlog import EventLog
@@ -185,6 +186,8 @@ class AwsApi:
             check_quick_create(wish)
         found = _API.match(request.path)
         api_id = unquote(found["api"]) if found and found["api"] else ""
+        if request.operation in MOST and (api := self._backend.api(api_id)):
+            check_quota(request.operation, api, len(self._backend.stages(api_id)))
         response = self._deployments.answer(request)
         if response is not None:
             return response

@@ -334,11 +334,13 @@ class Backend:
                     str(key.enabled).lower() == "true",
                     frozenset(
                         (stage["apiId"], stage["stage"])
-                        for plan in backend.get_usage_plans(key.id)
+                        for plan in plans
                         for stage in plan.api_stages
                     ),
+                    any(plan.quota or plan.throttle for plan in plans),
                 )
                 for key in backend.keys.values()
+                for plans in [backend.get_usage_plans(key.id)]
             ]
 
     def set_deployment(self, api_id: str, stage: str, deployment_id: str) -> None:

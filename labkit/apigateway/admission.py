@@ -124,10 +124,12 @@ class Admission:
             origin = replace(origin, authorizer=decision.context)
             usage_key = decision.usage_key
         if route.raw.get("ApiKeyRequired"):
-            await self._check_key(request, stage, usage_key)
+            await self._check_key(request, stage, usage_key, trace)
         return origin
 
-    async def _check_key(self, request: web.BaseRequest, stage: Stage, usage_key: str) -> None:
+    async def _check_key(
+        self, request: web.BaseRequest, stage: Stage, usage_key: str, trace: Trace
+    ) -> None:
         api = stage.api
         expression = api.raw.get("ApiKeySelectionExpression") or HEADER
         if expression == AUTHORIZER:
@@ -145,6 +147,12 @@ class Admission:
                 "the API key is missing, disabled, or in no usage plan with this stage"
                 if value
                 else f"an API key is required, and {expression} has none",
+            )
+        if any(key.limited for key in keys if key.value == value):
+            self._warn(
+                trace,
+                "A usage plan of this API key has a quota or throttling, which the local cloud does "
+                "not count: the key is let in as often as it comes.",
             )
 
     async def _authorize(
@@ -176,6 +184,12 @@ class Admission:
                     trace,
                     "AuthorizerResultTtlInSeconds has no effect: API Gateway caches the answers of "
                     "authorizers of HTTP APIs only, and asks this function at every handshake.",
+                )
+            if authorizer.get("AuthorizerCredentialsArn"):
+                self._warn(
+                    trace,
+                    "AuthorizerCredentialsArn has no effect here: the local cloud invokes the "
+                    "authorizer's function whatever that role may do.",
                 )
             decision = await self._decide(authorizer, stage, event, trace)
         except AuthorizerProblem as error:

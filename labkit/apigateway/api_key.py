@@ -6,7 +6,7 @@ API Gateway developer guide, and ``CreateApi`` in the API reference: ``ApiKeySel
 stages of the usage plans that it is in.
 
 Not emulated: the quotas and the throttling of usage plans; ``ApiKeyRequired`` on other routes than
-``$connect``.
+``$connect``.  Who uses them gets a ``cloud.warning``.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ class ApiKey:
         value: what a client sends.
         enabled: whether it counts.
         stages: pairs of the API's id and the stage's name that its usage plans open.
+        limited: whether one of its usage plans has a quota or throttling.
     """
 
     value: str
     enabled: bool
     stages: frozenset[tuple[str, str]]
+    limited: bool = False
 
 
 def opens(keys: Iterable[ApiKey], value: str, api_id: str, stage: str) -> bool:

@@ -7,17 +7,18 @@ order, invokes the function, and writes what happens to the log.
 Source: the HTTP API chapters of the Amazon API Gateway developer guide.  Its answers to what goes
 wrong are ``{"message":"Not Found"}`` (404: no stage, no route), ``{"message":"Internal Server
 Error"}`` (500: the function failed, is not there, or answered out of form), ``{"message":"Service
-Unavailable"}`` (503: no answer in time) and ``{"message":"Request Entity Too Large"}`` (413).  What
-AWS would write to its access log as ``$context.integrationErrorMessage`` stands in the
-``http.response`` event as ``error``.
+Unavailable"}`` (503: no answer in time), ``{"message":"Too Many Requests"}`` (429: over the limits of
+the stage or the route, see :mod:`~labkit.apigateway.throttle`) and ``{"message":"Request Entity Too
+Large"}`` (413).  What AWS would write to its access log as ``$context.integrationErrorMessage`` stands
+in the ``http.response`` event as ``error``.
 
 Not verified: 503 for a function that is throttled; 431 for headers that are too large, and its text;
 500 for a route without a target; 413 for a body that Lambda finds too large, of 6 to 10 MB.
 
 Not emulated, and answered with 501 and a ``cloud.warning``: integrations other than Lambda functions
 (``HTTP_PROXY``, AWS services, VPC links), JWT and Lambda authorizers.  Not emulated either, and passed
-over with a ``cloud.warning``: IAM authorization, parameter mapping.  Left out: throttling limits, custom
-domains, and the permission that a function's resource policy must give API Gateway.
+over with a ``cloud.warning``: IAM authorization, parameter mapping.  Left out: custom domains, and the
+permission that a function's resource policy must give API Gateway.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from labkit.apigateway.http_message import HttpRequest, HttpResponse
 from labkit.apigateway.http_routes import Match, locate, select
 from labkit.apigateway.integrations import NotEmulated, function_of
 from labkit.apigateway.model import Integration, Invoke, Protocol, Stage
+from labkit.apigateway.throttle import Throttle, rate_of
 from labkit.errors import AwsError
 from labkit.eventlog import EventLog
 from labkit.faults import Action, Faults
@@ -97,6 +99,7 @@ class HttpApis:
         self._faults = faults
         self._stage = stage
         self._invoke = invoke
+        self._throttle = Throttle()
         self._running: set[asyncio.Task[Invocation]] = set()
 
     async def answer(self, api_id: str, request: HttpRequest) -> HttpResponse:
@@ -166,6 +169,8 @@ class HttpApis:
             raise _Refusal(
                 404, f"no route of stage {stage.name} takes {request.method} of this path"
             )
+        if not self._takes(stage, match):
+            raise _Refusal(429, f"stage {stage.name} has a throttling limit for {match.route.key}")
         integration, function = self._target(stage, match, trace)
         event = event_of(
             stage,
@@ -184,6 +189,12 @@ class HttpApis:
             return response_of(invocation.payload, version=integration.payload_format_version)
         except MalformedAnswer as error:
             raise _Refusal(500, str(error)) from None
+
+    def _takes(self, stage: Stage, match: Match) -> bool:
+        """Count a request to a route; ``False`` if there are too many."""
+        rate = rate_of(stage.settings, match.route.key)
+        key = (stage.api.id, stage.name, match.route.key)
+        return rate is None or self._throttle.admits(key, rate, time.monotonic())
 
     async def _strike(self, api_id: str, stage: Stage, match: Match | None, trace: Trace) -> None:
         context = {

@@ -3,7 +3,7 @@
 Source: "Quotas for configuring and running a WebSocket API in API Gateway" in the Amazon API Gateway
 developer guide.  A row that AWS leaves open is marked *our choice*.
 
-Not emulated: the numbers of routes, integrations, stages and authorizers of an API.
+How much an API may have is in :mod:`labkit.apigateway.quotas`.
 """
 
 from __future__ import annotations

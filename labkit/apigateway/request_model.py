@@ -5,8 +5,11 @@ in the API reference: ``ModelSelectionExpression`` chooses one of ``RequestModel
 API's models, whose schema is "JSON schema draft 4".  A message that does not fit gets ``Bad request
 body``.
 
-Our choices: the model ``$default`` counts where the expression's does not exist; a message for which there is
-no model passes; a schema that cannot be used is an internal server error.
+"You might need to define the ``$default`` model as a fallback when no matching model is found.  If there is
+no matching model and ``$default`` isn't defined, the validation fails."  ("Request validation for WebSocket
+APIs")
+
+Our choice: a schema that cannot be used is an internal server error.
 
 Not emulated: references to another model's address; a schema refers to its own definitions only.
 """
@@ -41,9 +44,10 @@ def misfit(api: Api, route: Route, request: RouteRequest) -> str | None:
     if not models:
         return None
     expression = route.raw.get("ModelSelectionExpression") or r"\$default"
-    name = chosen(models, evaluate(str(expression), request.look_up))
+    key = evaluate(str(expression), request.look_up)
+    name = chosen(models, key)
     if name is None:
-        return None
+        return f"RequestModels has neither {key!r} nor $default"
     schema = _schema(api, str(name))
     try:
         message = json.loads(request.body)

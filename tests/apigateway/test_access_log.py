@@ -13,6 +13,7 @@ from websockets.exceptions import InvalidStatus
 
 from labkit.apigateway.access_log import line
 from labkit.apigateway.model import Stage
+from tests.fidelity.plugin import Values
 
 GROUP = "arn:aws:logs:eu-central-1:123456789012:log-group:orders-access"
 FORM = (
@@ -28,13 +29,13 @@ def logged(stage: Stage, destination: str = GROUP, form: str = FORM) -> Stage:
     return replace(stage, settings=replace(stage.settings, raw={"AccessLogSettings": settings}))
 
 
+@pytest.mark.behaviour("websocket.access-log.lines")
 @pytest.mark.parametrize(
     ("form", "text"),
     [
         ("$context.requestId", "R1="),
         ("$context.identity.sourceIp [$context.status]", "127.0.0.1 [200]"),
-        ("$context.missing $context.identity.missing.too", "- -"),
-        ("$context.empty|$context|$other.x", "-|$context|$other.x"),
+        ("$context|$other.x", "$context|$other.x"),
         ("$context.identity", '{"sourceIp":"127.0.0.1"}'),
         ("a\n", "a"),
     ],
@@ -49,6 +50,13 @@ def test_variables_are_put_into_the_format(form: str, text: str) -> None:
     assert line(form, context) == text
 
 
+@pytest.mark.behaviour("websocket.access-log.missing")
+@pytest.mark.parametrize("name", ["missing", "identity.missing.too", "empty"])
+def test_variable_without_a_value_is_marked(name: str, expected: Values) -> None:
+    assert line(f"<$context.{name}>", {"identity": {}, "empty": ""}) == f"<{expected.text}>"
+
+
+@pytest.mark.behaviour("websocket.access-log.lines")
 async def test_every_request_of_a_connection_is_one_line(
     start: Start, stage_with: MakeStage
 ) -> None:
@@ -82,6 +90,7 @@ async def test_every_request_of_a_connection_is_one_line(
         ]
 
 
+@pytest.mark.behaviour("websocket.access-log.lines")
 async def test_refused_handshake_is_a_line_with_its_status(
     start: Start, stage_with: MakeStage
 ) -> None:
@@ -97,6 +106,7 @@ async def test_refused_handshake_is_a_line_with_its_status(
         assert gateway.lines[0][4] == "401"
 
 
+@pytest.mark.behaviour("websocket.access-log.destination")
 async def test_destination_that_is_no_log_group_is_warned_of(
     start: Start, stage_with: MakeStage
 ) -> None:

@@ -13,12 +13,14 @@ from websockets.exceptions import InvalidStatus
 
 from labkit.apigateway.api_key import ApiKey, opens
 from labkit.apigateway.model import Stage
+from tests.fidelity.plugin import Values
 
 KEY = ApiKey("k" * 20, True, frozenset({("a1b2c3d4e5", "prod")}))
 Start = Callable[..., Any]
 MakeStage = Callable[..., Stage]
 
 
+@pytest.mark.behaviour("websocket.api-key.plans")
 @pytest.mark.parametrize(
     ("key", "value", "open_"),
     [
@@ -49,16 +51,32 @@ async def status_of(url: str, **headers: str) -> int:
         return refused.response.status_code
 
 
-async def test_key_is_taken_from_the_header(start: Start, stage_with: MakeStage) -> None:
+@pytest.mark.behaviour("websocket.api-key.header")
+async def test_key_is_taken_from_the_header(
+    start: Start, stage_with: MakeStage, expected: Values
+) -> None:
     async with start(keyed(stage_with("$connect"))) as gateway:
         gateway.api_keys = [KEY]
-        assert await status_of(gateway.url) == 403
-        assert await status_of(gateway.url, x_api_key="wrong") == 403
+        assert await status_of(gateway.url) == expected.status
+        assert await status_of(gateway.url, **{expected.header: "wrong"}) == expected.status
         assert gateway.functions.events == []
-        assert await status_of(gateway.url, X_API_Key=KEY.value) == 101
+        assert await status_of(gateway.url, **{expected.header.upper(): KEY.value}) == 101
 
 
-async def test_key_is_taken_from_the_authorizer(start: Start, stage_with: MakeStage) -> None:
+@pytest.mark.behaviour("websocket.api-key.quotas")
+async def test_quota_of_a_usage_plan_is_warned_of(start: Start, stage_with: MakeStage) -> None:
+    async with start(keyed(stage_with("$connect"))) as gateway:
+        for limited in (False, True):
+            gateway.api_keys = [replace(KEY, limited=limited)]
+            assert await status_of(gateway.url, x_api_key=KEY.value) == 101
+            assert gateway.count("cloud.warning") == limited
+        assert "quota" in (await gateway.event("cloud.warning"))["message"]
+
+
+@pytest.mark.behaviour("websocket.api-key.authorizer")
+async def test_key_is_taken_from_the_authorizer(
+    start: Start, stage_with: MakeStage, expected: Values
+) -> None:
     expression = {"ApiKeySelectionExpression": "$context.authorizer.usageIdentifierKey"}
     stage = keyed(stage_with("$connect"), **expression)
     uri = "arn:aws:lambda:eu-central-1:123456789012:function:authorizer"
@@ -75,7 +93,7 @@ async def test_key_is_taken_from_the_authorizer(start: Start, stage_with: MakeSt
             return {
                 "principalId": "ada",
                 "policyDocument": {"Statement": [statement]},
-                "usageIdentifierKey": event["headers"].get("who"),
+                expected.member: event["headers"].get("who"),
             }
 
         gateway.functions["authorizer"] = authorizer
@@ -83,6 +101,7 @@ async def test_key_is_taken_from_the_authorizer(start: Start, stage_with: MakeSt
         assert await status_of(gateway.url, who=KEY.value) == 101
 
 
+@pytest.mark.behaviour("websocket.api-key.other-routes")
 async def test_key_of_another_route_is_warned_of(start: Start, stage_with: MakeStage) -> None:
     stage = stage_with("send")
     route = replace(stage.api.routes["send"], raw={"ApiKeyRequired": True})
@@ -92,12 +111,13 @@ async def test_key_of_another_route_is_warned_of(start: Start, stage_with: MakeS
         assert "$connect only" in (await gateway.event("cloud.warning"))["message"]
 
 
+@pytest.mark.behaviour("websocket.api-key.expression")
 async def test_expression_that_aws_lacks_lets_nobody_in(
-    start: Start, stage_with: MakeStage
+    start: Start, stage_with: MakeStage, expected: Values
 ) -> None:
     stage = keyed(stage_with("$connect"), ApiKeySelectionExpression="$request.querystring.key")
     async with start(stage) as gateway:
         gateway.api_keys = [KEY]
-        assert await status_of(gateway.url, x_api_key=KEY.value) == 500
+        assert await status_of(gateway.url, x_api_key=KEY.value) == expected.status
         warned = await gateway.event("cloud.warning")
         assert json.dumps("$request.querystring.key")[1:-1] in warned["message"]

@@ -15,6 +15,7 @@ from websockets.exceptions import InvalidStatus
 from labkit.apigateway.authorizer import AuthorizerProblem, Decision, Verdict
 from labkit.apigateway.limits import Limits
 from labkit.apigateway.model import Stage
+from tests.fidelity.plugin import Values
 
 ARN = "arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/prod/$connect"
 AUTHORIZER = "arn:aws:lambda:eu-central-1:123456789012:function:authorizer"
@@ -47,6 +48,7 @@ def decide(answer: Any) -> Decision:
 # -- the rules ------------------------------------------------------------------------------------
 
 
+@pytest.mark.behaviour("websocket.authorizer.policy")
 @pytest.mark.parametrize(
     ("statements", "verdict"),
     [
@@ -68,17 +70,32 @@ def test_policy_is_evaluated_as_iam_does(statements: list[Any], verdict: Verdict
     assert decide(policy(*statements)).verdict is verdict
 
 
-def test_context_values_become_strings_and_stand_beside_the_principal() -> None:
+@pytest.mark.behaviour(
+    "websocket.authorizer.context",
+    "websocket.authorizer.context-strings",
+    "websocket.authorizer.latency",
+)
+def test_context_values_become_strings_and_stand_beside_the_principal(expected: Values) -> None:
     context = {"key": "value", "numKey": 1, "boolKey": True, "none": None}
     assert decide(ALLOW | {"context": context}).context == {
-        "principalId": "ada",
-        "integrationLatency": 7,
+        expected.principal: "ada",
+        expected.member: 7,
         "key": "value",
         "numKey": "1",
-        "boolKey": "true",
+        "boolKey": expected.true,
     }
 
 
+@pytest.mark.behaviour("websocket.authorizer.largest")
+def test_answer_has_a_largest_size(expected: Values) -> None:
+    padded = len(json.dumps(ALLOW | {"context": {"long": ""}}))
+    largest = ALLOW | {"context": {"long": "x" * (expected.largest - padded)}}
+    assert decide(largest).verdict is Verdict.ALLOW
+    with pytest.raises(AuthorizerProblem, match=f"{expected.largest} are allowed"):
+        decide(largest | {"context": {"long": largest["context"]["long"] + "x"}})
+
+
+@pytest.mark.behaviour("websocket.authorizer.condition")
 def test_a_condition_allows_nothing_and_is_reported() -> None:
     answer = policy(("Allow", "*", "*"))
     answer["policyDocument"]["Statement"][0]["Condition"] = {
@@ -88,6 +105,7 @@ def test_a_condition_allows_nothing_and_is_reported() -> None:
     assert (decision.verdict, decision.conditions) == (Verdict.DENY, True)
 
 
+@pytest.mark.behaviour("websocket.authorizer.fails")
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
@@ -102,7 +120,6 @@ def test_a_condition_allows_nothing_and_is_reported() -> None:
         (policy(("Allow", "*", 1)), "no Resource"),
         (ALLOW | {"context": "ada"}, "context is no object"),
         (ALLOW | {"context": {"roles": ["a"]}}, r"context\.roles .* json\.dumps"),
-        (ALLOW | {"context": {"long": "x" * 8192}}, "8192 are allowed"),
     ],
 )
 def test_malformed_answer_is_explained(answer: Any, why: str) -> None:
@@ -144,8 +161,13 @@ async def status_of(url: str, **options: Any) -> int:
         return refused.response.status_code
 
 
+@pytest.mark.behaviour(
+    "websocket.authorizer.context",
+    "websocket.authorizer.latency",
+    "websocket.authorizer.event",
+)
 async def test_context_is_on_every_event_of_the_connection(
-    start: Start, stage_with: MakeStage
+    start: Start, stage_with: MakeStage, expected: Values
 ) -> None:
     stage = guarded(stage_with, "$default", "$disconnect")
     async with start(stage) as gateway:
@@ -155,43 +177,47 @@ async def test_context_is_on_every_event_of_the_connection(
             await gateway.invoked("MESSAGE")
         await gateway.invoked("DISCONNECT")
         asked, *events = gateway.functions.events
-        assert asked["type"] == "REQUEST"
+        assert asked["type"] == expected.type
+        assert asked["methodArn"].endswith(expected.ends)
         assert "authorizer" not in asked["requestContext"]
-        assert [e["requestContext"]["eventType"] for e in events] == [
-            "CONNECT",
-            "MESSAGE",
-            "DISCONNECT",
-        ]
+        assert [e["requestContext"]["eventType"] for e in events] == expected.events
         for event in events:
             seen = event["requestContext"]["authorizer"]
-            assert isinstance(seen.pop("integrationLatency"), int)
-            assert seen == {"principalId": "ada", "tenant": "7"}
+            assert isinstance(seen.pop(expected.member), int)
+            assert seen == {expected.principal: "ada", "tenant": "7"}
         ids = {e["requestContext"]["connectionId"] for e in gateway.functions.events}
         assert len(ids) == 1
 
 
+@pytest.mark.behaviour(
+    "websocket.authorizer.denied",
+    "websocket.authorizer.unauthorized",
+    "websocket.authorizer.fails",
+)
 @pytest.mark.parametrize(
-    ("handler", "status"),
+    ("handler", "outcome"),
     [
-        (answers(ALLOW), 101),
-        (answers(policy(("Deny", "execute-api:Invoke", ARN))), 403),
-        (raises("Unauthorized"), 401),
-        (raises("Unauthorized!"), 500),
-        (answers({"isAuthorized": True}), 500),
-        (answers(b"{"), 500),
+        (answers(ALLOW), None),
+        (answers(policy(("Deny", "execute-api:Invoke", ARN))), "denied"),
+        (None, "unauthorized"),
+        (raises("Unauthorized!"), "fails"),
+        (answers({"isAuthorized": True}), "fails"),
+        (answers(b"{"), "fails"),
     ],
     ids=["allow", "deny", "unauthorized", "crash", "simple-response", "not-json"],
 )
 async def test_authorizer_decides_and_connect_runs_only_if_it_allows(
-    start: Start, stage_with: MakeStage, handler: Any, status: int
+    start: Start, stage_with: MakeStage, handler: Any, outcome: str | None, expected: Values
 ) -> None:
     async with start(guarded(stage_with)) as gateway:
-        gateway.functions["authorizer"] = handler
+        gateway.functions["authorizer"] = handler or raises(expected.error)
+        status = expected[f"websocket.authorizer.{outcome}"].status if outcome else 101
         assert await status_of(gateway.url) == status
         routes = [e.get("type", "integration") for e in gateway.functions.events]
         assert routes == ["REQUEST"] + ["integration"] * (status == 101)
 
 
+@pytest.mark.behaviour("websocket.authorizer.missing-source")
 @pytest.mark.parametrize(
     ("source", "missing", "given"),
     [
@@ -202,7 +228,12 @@ async def test_authorizer_decides_and_connect_runs_only_if_it_allows(
     ],
 )
 async def test_missing_identity_source_is_401_and_the_function_is_not_asked(
-    start: Start, stage_with: MakeStage, source: str, missing: str, given: str | None
+    start: Start,
+    stage_with: MakeStage,
+    source: str,
+    missing: str,
+    given: str | None,
+    expected: Values,
 ) -> None:
     async def attempt(how: str) -> int:
         headers = {"authorization": "secret"} if how == "header" else {}
@@ -212,7 +243,7 @@ async def test_missing_identity_source_is_401_and_the_function_is_not_asked(
 
     async with start(guarded(stage_with, IdentitySource=[source])) as gateway:
         gateway.functions["authorizer"] = answers(ALLOW)
-        assert await attempt(missing) == 401
+        assert await attempt(missing) == expected.status
         assert gateway.functions.events == []
         assert source in (await gateway.event("handshake.refused"))["reason"]
         if given is not None:
@@ -235,13 +266,14 @@ async def test_authorizer_that_aws_would_not_run_is_explained(
         assert why in (await gateway.event("cloud.warning"))["message"]
 
 
+@pytest.mark.behaviour("websocket.authorizer.slow")
 async def test_authorizer_that_is_gone_or_slow_lets_nobody_in(
-    start: Start, stage_with: MakeStage
+    start: Start, stage_with: MakeStage, expected: Values
 ) -> None:
     stage = guarded(stage_with)
     stage = replace(stage, api=replace(stage.api, authorizers={}))
     async with start(stage) as gateway:
-        assert await status_of(gateway.url) == 500
+        assert await status_of(gateway.url) == expected.status
     async with start(guarded(stage_with), limits=Limits(integration=0.05)) as gateway:
         release = asyncio.Event()
 
@@ -250,10 +282,11 @@ async def test_authorizer_that_is_gone_or_slow_lets_nobody_in(
             return ALLOW
 
         gateway.functions["authorizer"] = slow
-        assert await status_of(gateway.url) == 500
+        assert await status_of(gateway.url) == expected.status
         release.set()
 
 
+@pytest.mark.behaviour("websocket.authorizer.not-cached")
 async def test_answers_are_not_cached_and_a_wish_for_it_is_warned_of(
     start: Start, stage_with: MakeStage
 ) -> None:
@@ -265,6 +298,24 @@ async def test_answers_are_not_cached_and_a_wish_for_it_is_warned_of(
         assert "HTTP APIs only" in (await gateway.event("cloud.warning"))["message"]
 
 
+@pytest.mark.behaviour("websocket.authorizer.credentials", "websocket.authorizer.condition")
+async def test_what_an_authorizer_asks_for_in_vain_is_warned_of(
+    start: Start, stage_with: MakeStage
+) -> None:
+    role = "arn:aws:iam::123456789012:role/gateway"
+    async with start(guarded(stage_with, AuthorizerCredentialsArn=role)) as gateway:
+        answer = policy(("Allow", "*", "*"))
+        answer["policyDocument"]["Statement"].append(
+            {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"Bool": {}}}
+        )
+        gateway.functions["authorizer"] = answers(answer)
+        assert await status_of(gateway.url) == 101
+        first, second = [e["message"] for e in gateway.log if e.kind == "cloud.warning"]
+        assert "AuthorizerCredentialsArn" in first
+        assert "Condition" in second
+
+
+@pytest.mark.behaviour("websocket.authorizer.connect-only")
 async def test_authorizer_of_another_route_has_no_effect_and_is_warned_of(
     start: Start, stage_with: MakeStage
 ) -> None:
@@ -277,6 +328,7 @@ async def test_authorizer_of_another_route_has_no_effect_and_is_warned_of(
         assert "$connect only" in (await gateway.event("cloud.warning"))["message"]
 
 
+@pytest.mark.behaviour("websocket.authorizer.stage-variable")
 async def test_stage_variable_names_the_authorizers_function(
     start: Start, stage_with: MakeStage
 ) -> None:

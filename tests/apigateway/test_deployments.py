@@ -7,6 +7,7 @@ import pytest
 from labkit.apigateway.deployments import Deployments
 from labkit.apigateway.model import Api, Protocol, Route, StageSettings
 from labkit.wire import AwsRequest, AwsResponse
+from tests.fidelity.plugin import Values
 
 CREATED = 1_588_277_433_036
 
@@ -84,12 +85,14 @@ def plane() -> ControlPlane:
     return ControlPlane()
 
 
+@pytest.mark.behaviour("websocket.deployments.none")
 def test_stage_without_a_deployment_serves_nothing(plane: ControlPlane) -> None:
     plane.create_api("$default")
     plane.create_stage("prod")
     assert plane.keys("prod") is None
 
 
+@pytest.mark.behaviour("websocket.deployments.next")
 def test_change_reaches_a_stage_with_the_next_deployment(plane: ControlPlane) -> None:
     plane.create_api("$default")
     plane.create_stage("prod")
@@ -118,6 +121,7 @@ def test_stage_created_with_a_deployment_serves_it(plane: ControlPlane) -> None:
     assert plane.keys("prod") == {"$default"}
 
 
+@pytest.mark.behaviour("websocket.deployments.automatic")
 def test_stage_with_auto_deploy_follows_every_change(plane: ControlPlane) -> None:
     plane.create_api("$default")
     plane.create_stage("dev", auto_deploy=True)
@@ -195,19 +199,20 @@ def test_list_is_paged(plane: ControlPlane) -> None:
     assert "nextToken" not in rest
 
 
+@pytest.mark.behaviour("websocket.deployments.no-routes", "http.routes.no-routes")
 @pytest.mark.parametrize(
-    ("protocol", "message"),
+    ("protocol", "behaviour"),
     [
-        (Protocol.WEBSOCKET, "At least one route is required before deploying the Api"),
-        (Protocol.HTTP, "Unable to deploy API because no routes exist in this API"),
+        (Protocol.WEBSOCKET, "websocket.deployments.no-routes"),
+        (Protocol.HTTP, "http.routes.no-routes"),
     ],
 )
 def test_api_without_routes_cannot_be_deployed(
-    plane: ControlPlane, protocol: Protocol, message: str
+    plane: ControlPlane, protocol: Protocol, behaviour: str, expected: Values
 ) -> None:
     plane.create_api(protocol=protocol)
     refused = plane.refused(plane.call("POST", "/v2/apis/a1/deployments"))
-    assert refused == (400, "BadRequestException", message)
+    assert refused == (400, "BadRequestException", expected[behaviour].message)
 
 
 @pytest.mark.parametrize(

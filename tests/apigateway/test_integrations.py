@@ -13,15 +13,18 @@ def integration(uri: str, kind: str = "AWS_PROXY") -> Integration:
     return Integration(id="i1", type=kind, uri=uri, timeout_ms=29_000)
 
 
+@pytest.mark.behaviour("websocket.integrations.lambda")
 @pytest.mark.parametrize("uri", [FUNCTION, INVOKE.format(FUNCTION)])
 def test_uri_names_the_function(uri: str) -> None:
     assert function_of(integration(uri), {}) == FUNCTION
 
 
+@pytest.mark.behaviour("websocket.integrations.lambda")
 def test_alias_stays_in_the_functions_arn() -> None:
     assert function_of(integration(INVOKE.format(f"{FUNCTION}:live")), {}) == f"{FUNCTION}:live"
 
 
+@pytest.mark.behaviour("websocket.integrations.lambda")
 def test_stage_variable_is_put_in() -> None:
     uri = INVOKE.format(FUNCTION.replace("notify", "${stageVariables.function}"))
     assert function_of(integration(uri), {"function": "notify"}) == FUNCTION
@@ -49,6 +52,7 @@ def test_base64_body_is_decoded() -> None:
     assert ProxyAnswer.parse(json.dumps(payload).encode()).body == "hi"
 
 
+@pytest.mark.behaviour("websocket.integrations.no-status")
 @pytest.mark.parametrize(
     ("payload", "why"),
     [

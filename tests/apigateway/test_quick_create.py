@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from labkit import package
 from labkit.lab import Lab, running
+from tests.fidelity.plugin import Values
 
 DEADLINE = 20.0
 HANDLER = (
@@ -41,12 +42,13 @@ def function(lab: Lab) -> str:
     return str(made["FunctionArn"])
 
 
+@pytest.mark.behaviour("http.routes.quick-create")
 @pytest.mark.parametrize(
     ("more", "key", "path"),
     [({}, "$default", "/any/where"), ({"RouteKey": "GET /orders"}, "GET /orders", "/orders")],
 )
 def test_api_with_a_target_answers_at_once(
-    function: str, more: dict[str, Any], key: str, path: str
+    function: str, more: dict[str, Any], key: str, path: str, expected: Values
 ) -> None:
     apis = boto3.client("apigatewayv2")
     api = apis.create_api(Name="quick", ProtocolType="HTTP", Target=function, **more)
@@ -55,7 +57,8 @@ def test_api_with_a_target_answers_at_once(
     [route] = apis.get_routes(ApiId=api["ApiId"])["Items"]
     [integration] = apis.get_integrations(ApiId=api["ApiId"])["Items"]
     [stage] = apis.get_stages(ApiId=api["ApiId"])["Items"]
-    assert (route["RouteKey"], stage["StageName"], stage["AutoDeploy"]) == (key, "$default", True)
+    assert (route["RouteKey"], stage["AutoDeploy"]) == (key, True)
+    assert stage["StageName"] == expected.stage
     assert (integration["IntegrationType"], integration["IntegrationUri"]) == (
         "AWS_PROXY",
         function,
@@ -95,7 +98,8 @@ def test_quick_create_that_cannot_be_is_refused_and_leaves_no_api(
     assert len(apis.get_apis()["Items"]) == before
 
 
-def test_connections_end_with_their_stage_and_with_their_api(lab: Lab) -> None:
+@pytest.mark.behaviour("websocket.close.api-deleted")
+def test_connections_end_with_their_stage_and_with_their_api(lab: Lab, expected: Values) -> None:
     apis = boto3.client("apigatewayv2")
     api = apis.create_api(
         Name="chat", ProtocolType="WEBSOCKET", RouteSelectionExpression="$request.body.action"
@@ -112,7 +116,8 @@ def test_connections_end_with_their_stage_and_with_their_api(lab: Lab) -> None:
     def end(stage: str) -> tuple[int, bytes]:
         return clients[stage].recv_data()
 
-    going_away = (websocket.ABNF.OPCODE_CLOSE, b"\x03\xe9Going away")
+    close = expected.code.to_bytes(2, "big") + expected.reason.encode()
+    going_away = (websocket.ABNF.OPCODE_CLOSE, close)
     apis.delete_stage(ApiId=api_id, StageName="test")
     assert end("test") == going_away
     clients["prod"].ping()
@@ -121,3 +126,17 @@ def test_connections_end_with_their_stage_and_with_their_api(lab: Lab) -> None:
     assert end("prod") == going_away
     for client in clients.values():
         client.shutdown()
+
+
+@pytest.mark.behaviour("websocket.quotas.stages", "websocket.quotas.refusal")
+def test_api_has_only_so_many_stages(lab: Lab, expected: Values) -> None:
+    apis = boto3.client("apigatewayv2")
+    api_id = apis.create_api(Name="full", ProtocolType="HTTP")["ApiId"]
+    for number in range(expected.most):
+        apis.create_stage(ApiId=api_id, StageName=f"n{number}")
+    with pytest.raises(ClientError, match="as many as it may have") as refused:
+        apis.create_stage(ApiId=api_id, StageName="more")
+    error = refused.value.response
+    assert error["ResponseMetadata"]["HTTPStatusCode"] == expected.status
+    assert error["Error"]["Code"] == expected.code
+    apis.delete_api(ApiId=api_id)

@@ -15,6 +15,7 @@ from labkit.apigateway.data_mapping import RouteRequest
 from labkit.apigateway.integrations import IntegrationProblem
 from labkit.apigateway.model import Stage
 from labkit.apigateway.request_model import misfit
+from tests.fidelity.plugin import Values
 
 Start = Callable[..., Any]
 MakeStage = Callable[..., Stage]
@@ -50,6 +51,7 @@ def check(stage: Stage, body: str) -> str | None:
     return misfit(stage.api, stage.api.routes["send"], request)
 
 
+@pytest.mark.behaviour("websocket.messages.schema")
 @pytest.mark.parametrize(
     ("body", "why"),
     [
@@ -69,14 +71,23 @@ def test_message_is_compared_with_the_model(
     assert found is None if why is None else why in (found or "")
 
 
+@pytest.mark.behaviour("websocket.messages.model-choice")
 def test_expression_chooses_the_model(stage_with: MakeStage) -> None:
     stage = modelled(
         stage_with("send"),
         RequestModels={"order": "order"},
         ModelSelectionExpression="${request.body.kind}",
     )
-    assert check(stage, '{"kind": "order"}') is not None
-    assert check(stage, '{"kind": "other"}') is None
+    assert check(stage, '{"kind": "order", "items": [{}]}') is None
+    assert "'items' is a required" in (check(stage, '{"kind": "order"}') or "")
+    assert "neither 'other' nor $default" in (check(stage, '{"kind": "other"}') or "")
+    fallback = {"order": "order", "$default": "order"}
+    stage = modelled(
+        stage_with("send"),
+        RequestModels=fallback,
+        ModelSelectionExpression="${request.body.kind}",
+    )
+    assert "'items' is a required" in (check(stage, '{"kind": "other"}') or "")
 
 
 @pytest.mark.parametrize(
@@ -101,27 +112,40 @@ def test_model_that_is_not_there_is_explained(stage_with: MakeStage) -> None:
         check(stage, "{}")
 
 
+@pytest.mark.behaviour("websocket.messages.bad-body")
 async def test_client_hears_of_a_bad_request_body_and_the_function_does_not(
-    start: Start, stage_with: MakeStage
+    start: Start, stage_with: MakeStage, expected: Values
 ) -> None:
     async with start(modelled(stage_with("send"))) as gateway, connect(gateway.url) as client:
         await client.send('{"action": "send"}')
         async with asyncio.timeout(5):
             frame = json.loads(await client.recv())
         [connection_id] = gateway.apis.connections
-        assert len(frame.pop("messageId")) == 16
-        assert frame == {"message": "Bad request body", "connectionId": connection_id}
+        assert len(frame.pop(expected.id)) == 16
+        assert frame == {"message": expected.message, "connectionId": connection_id}
         await client.send('{"action": "send", "items": [{"n": 1}]}')
         [event] = await gateway.invoked("MESSAGE")
         assert json.loads(event["body"])["items"] == [{"n": 1}]
 
 
+@pytest.mark.behaviour("websocket.messages.bad-schema")
 async def test_schema_that_cannot_be_used_is_an_internal_server_error(
-    start: Start, stage_with: MakeStage
+    start: Start, stage_with: MakeStage, expected: Values
 ) -> None:
     async with start(modelled(stage_with("send"), "{")) as gateway:
         async with connect(gateway.url) as client, asyncio.timeout(5):
             await client.send('{"action": "send"}')
-            assert json.loads(await client.recv())["message"] == "Internal server error"
+            assert json.loads(await client.recv())["message"] == expected.message
         assert "draft 4" in (await gateway.event("cloud.warning"))["message"]
         assert gateway.functions.events == []
+
+
+@pytest.mark.behaviour("websocket.messages.reference")
+async def test_reference_to_another_model_is_warned_of(
+    start: Start, stage_with: MakeStage, expected: Values
+) -> None:
+    stage = modelled(stage_with("send"), {"$ref": "https://example.com/order.json"})
+    async with start(stage) as gateway, connect(gateway.url) as client, asyncio.timeout(5):
+        await client.send('{"action": "send"}')
+        assert json.loads(await client.recv())["message"] == expected.message
+        assert "not in it" in (await gateway.event("cloud.warning"))["message"]

@@ -28,6 +28,7 @@ from labkit.apigateway.integrations import IntegrationProblem, NotEmulated
 from labkit.apigateway.model import Integration, Stage
 from labkit.errors import LabError
 from labkit.wire import AwsResponse
+from tests.fidelity.plugin import Values
 
 START = "arn:aws:apigateway:eu-central-1:states:action/StartExecution"
 ROLE = "arn:aws:iam::123456789012:role/gateway"
@@ -54,6 +55,7 @@ def message(body: Any, **event: Any) -> RouteRequest:
 # -- the rules ------------------------------------------------------------------------------------
 
 
+@pytest.mark.behaviour("websocket.integrations.request-template")
 @pytest.mark.parametrize(
     ("raw", "body"),
     [
@@ -86,6 +88,7 @@ def test_request_template_is_chosen_or_the_message_passes(raw: dict[str, Any], b
     assert body_of(integration("AWS", **raw), message({"kind": "a"})) == body
 
 
+@pytest.mark.behaviour("websocket.integrations.request-template")
 @pytest.mark.parametrize(
     "raw",
     [
@@ -98,6 +101,7 @@ def test_message_that_may_not_pass_is_explained(raw: dict[str, Any]) -> None:
         body_of(integration("AWS", **raw), message({"kind": "a"}))
 
 
+@pytest.mark.behaviour("websocket.integrations.parameters")
 def test_parameters_are_mapped_from_everywhere() -> None:
     request = message(
         {"order": {"id": 7, "lines": ["x"]}},
@@ -137,6 +141,7 @@ def test_malformed_mapping_is_refused(key: str, value: str) -> None:
         mapped({key: value}, message({}))
 
 
+@pytest.mark.behaviour("websocket.integrations.aws")
 def test_action_of_a_service_is_called_as_the_role() -> None:
     asked = request_of(
         integration(
@@ -154,6 +159,7 @@ def test_action_of_a_service_is_called_as_the_role() -> None:
     assert json.loads(json.loads(asked.request.body)["input"]) == {"a": 1}
 
 
+@pytest.mark.behaviour("websocket.integrations.http")
 def test_http_backend_of_this_machine_is_asked_and_the_uri_is_filled_in() -> None:
     asked = request_of(
         integration(
@@ -175,6 +181,7 @@ def test_http_backend_of_this_machine_is_asked_and_the_uri_is_filled_in() -> Non
     )
 
 
+@pytest.mark.behaviour("websocket.integrations.aws-lambda")
 def test_function_without_proxy_gets_what_the_template_gives() -> None:
     asked = request_of(
         integration("AWS", FUNCTION, RequestTemplates={"$default": '{"n": 1}'}), message("hello")
@@ -182,13 +189,15 @@ def test_function_without_proxy_gets_what_the_template_gives() -> None:
     assert asked == FunctionRequest(FUNCTION, b'{"n": 1}')
 
 
-def test_mock_takes_its_status_from_its_template() -> None:
+@pytest.mark.behaviour("websocket.integrations.mock", "websocket.integrations.mock-default")
+def test_mock_takes_its_status_from_its_template(expected: Values) -> None:
     template = {"418": '{"statusCode": 418}'}
     teapot = integration("MOCK", RequestTemplates=template, TemplateSelectionExpression="418")
     assert request_of(teapot, message("hello")) == Mock(418)
-    assert request_of(integration("MOCK"), message("hello")) == Mock(200)
+    assert request_of(integration("MOCK"), message("hello")) == Mock(expected.status)
 
 
+@pytest.mark.behaviour("websocket.integrations.elsewhere", "websocket.integrations.other-services")
 @pytest.mark.parametrize(
     ("made", "error", "why"),
     [
@@ -247,6 +256,7 @@ async def backend(answer: Callable[[web.Request], Any]) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
+@pytest.mark.behaviour("websocket.integrations.response", "websocket.integrations.mock")
 async def test_mock_answers_by_its_integration_response(
     start: Start, stage_with: MakeStage
 ) -> None:
@@ -269,6 +279,7 @@ async def test_mock_answers_by_its_integration_response(
         assert gateway.functions.events == []
 
 
+@pytest.mark.behaviour("websocket.integrations.aws")
 async def test_service_is_called_and_its_answer_is_turned_into_a_message(
     start: Start, stage_with: MakeStage
 ) -> None:
@@ -287,17 +298,19 @@ async def test_service_is_called_and_its_answer_is_turned_into_a_message(
         assert call.trace is not None
 
 
+@pytest.mark.behaviour("websocket.integrations.backend-error")
 async def test_error_of_a_service_without_a_response_for_it_is_an_internal_server_error(
-    start: Start, stage_with: MakeStage
+    start: Start, stage_with: MakeStage, expected: Values
 ) -> None:
     made = integration("AWS", START, CredentialsArn=ROLE, responses={"200": {}})
     async with start(stage_of(stage_with, "$default", made, responds=False)) as gateway:
         gateway.aws_answer = AwsResponse.json({"__type": "ExecutionAlreadyExists"}, 400)
         frame = json.loads(await heard(gateway.url, "{}"))
-        assert frame["message"] == "Internal server error"
+        assert frame["message"] == expected.message
         assert "ExecutionAlreadyExists" in (await gateway.event("cloud.warning"))["message"]
 
 
+@pytest.mark.behaviour("websocket.integrations.one-way")
 async def test_answer_is_kept_back_without_a_route_response_or_an_integration_response(
     start: Start, stage_with: MakeStage
 ) -> None:
@@ -312,6 +325,7 @@ async def test_answer_is_kept_back_without_a_route_response_or_an_integration_re
             assert gateway.count("frame.out") == 0
 
 
+@pytest.mark.behaviour("websocket.integrations.http-proxy")
 async def test_http_proxy_passes_message_and_answer_through(
     start: Start, stage_with: MakeStage
 ) -> None:
@@ -324,6 +338,7 @@ async def test_http_proxy_passes_message_and_answer_through(
             assert await heard(gateway.url, "hello") == "POST /echo hello"
 
 
+@pytest.mark.behaviour("websocket.integrations.http")
 async def test_http_backend_decides_by_its_status(start: Start, stage_with: MakeStage) -> None:
     async def answer(request: web.Request) -> web.Response:
         status = 200 if request.query["user"] == "ada" else 403
@@ -347,8 +362,9 @@ async def test_http_backend_decides_by_its_status(start: Start, stage_with: Make
             assert refused.value.response.status_code == 403
 
 
+@pytest.mark.behaviour("websocket.integrations.backend-silent")
 async def test_backend_that_does_not_answer_is_an_internal_server_error(
-    start: Start, stage_with: MakeStage
+    start: Start, stage_with: MakeStage, expected: Values
 ) -> None:
     async def never(request: web.Request) -> web.Response:
         raise AssertionError("nobody listens")
@@ -356,10 +372,11 @@ async def test_backend_that_does_not_answer_is_an_internal_server_error(
     async with backend(never) as url:
         pass
     async with start(stage_of(stage_with, "$default", integration("HTTP_PROXY", url))) as gateway:
-        assert json.loads(await heard(gateway.url, "x"))["message"] == "Internal server error"
+        assert json.loads(await heard(gateway.url, "x"))["message"] == expected.message
         assert url in (await gateway.event("cloud.warning"))["message"]
 
 
+@pytest.mark.behaviour("websocket.integrations.aws-lambda")
 async def test_function_without_proxy_answers_with_any_json(
     start: Start, stage_with: MakeStage
 ) -> None:
@@ -378,6 +395,7 @@ async def test_function_without_proxy_answers_with_any_json(
         assert json.loads(await heard(gateway.url, '{"text": "ä"}')) == ["ä"]
 
 
+@pytest.mark.behaviour("websocket.integrations.passed-over")
 async def test_what_is_passed_over_is_warned_of(start: Start, stage_with: MakeStage) -> None:
     made = integration(
         "MOCK",
@@ -394,6 +412,7 @@ async def test_what_is_passed_over_is_warned_of(start: Start, stage_with: MakeSt
         assert "ResponseParameters of integration response $default" in warnings[1]
 
 
+@pytest.mark.behaviour("websocket.integrations.templates")
 async def test_template_that_fails_is_explained_in_the_log_and_not_to_the_client(
     start: Start, stage_with: MakeStage
 ) -> None:
@@ -403,3 +422,21 @@ async def test_template_that_fails_is_explained_in_the_log_and_not_to_the_client
         assert json.loads(frame)["message"] == "Internal server error"
         assert "secret" not in frame
         assert "$util has no method secret()" in (await gateway.event("cloud.warning"))["message"]
+
+
+@pytest.mark.behaviour("websocket.integrations.elsewhere", "websocket.integrations.directives")
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (integration("HTTP", "https://example.com/"), "Nothing leaves this machine"),
+        (integration("MOCK", RequestTemplates={"$default": "#macro(a)#end"}), "#macro"),
+        (integration("MOCK", RequestTemplates={"$default": "$input.params()"}), "params"),
+    ],
+    ids=["elsewhere", "macro", "params"],
+)
+async def test_what_is_not_emulated_is_warned_of(
+    start: Start, stage_with: MakeStage, made: Integration, why: str
+) -> None:
+    async with start(stage_of(stage_with, "$default", made)) as gateway:
+        assert json.loads(await heard(gateway.url, "{}"))["message"] == "Internal server error"
+        assert why in (await gateway.event("cloud.warning"))["message"]

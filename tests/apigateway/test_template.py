@@ -26,6 +26,7 @@ def of(template: str, body: Any = ORDER) -> str:
     return render(template, variables(text, CONTEXT, {"table": "orders"}))
 
 
+@pytest.mark.behaviour("websocket.integrations.templates")
 def test_put_item_template_of_a_connections_table() -> None:
     template = """{
         "TableName": "${stageVariables.table}",
@@ -45,12 +46,14 @@ def test_put_item_template_of_a_connections_table() -> None:
     }
 
 
+@pytest.mark.behaviour("websocket.integrations.templates")
 def test_start_execution_template_escapes_the_message() -> None:
     template = """#set($data = $util.escapeJavaScript($input.json('$')))
         {"input": "$data", "stateMachineArn": "arn:aws:states:eu-central-1:123456789012:stateMachine:o"}"""
     assert json.loads(json.loads(of(template))["input"]) == ORDER
 
 
+@pytest.mark.behaviour("websocket.integrations.templates")
 def test_list_is_written_with_commas_between() -> None:
     template = (
         "[#foreach($item in $input.path('$.items'))"
@@ -59,6 +62,7 @@ def test_list_is_written_with_commas_between() -> None:
     assert json.loads(of(template)) == [{"a": 2, "at": 0}, {"b": 1, "at": 1}]
 
 
+@pytest.mark.behaviour("websocket.integrations.templates")
 @pytest.mark.parametrize(
     ("template", "text"),
     [

@@ -17,6 +17,7 @@ from websockets.exceptions import InvalidStatus
 from labkit.apigateway.limits import Limits
 from labkit.apigateway.model import Stage, StageSettings
 from labkit.apigateway.throttle import Rate, Throttle, rate_of
+from tests.fidelity.plugin import Values
 
 Start = Callable[..., Any]
 MakeStage = Callable[..., Stage]
@@ -25,6 +26,7 @@ MakeStage = Callable[..., Stage]
 # -- the rules ------------------------------------------------------------------------------------
 
 
+@pytest.mark.behaviour("websocket.messages.bucket")
 def test_bucket_takes_its_burst_at_once_and_then_its_rate() -> None:
     throttle, rate = Throttle(), Rate(rate=10, burst=3)
     assert [throttle.admits("a", rate, 0.0) for _ in range(5)] == [True] * 3 + [False] * 2
@@ -40,6 +42,7 @@ def test_each_key_has_a_bucket_of_its_own_and_new_limits_fill_it() -> None:
     assert throttle.admits("a", Rate(rate=1, burst=2), 0.0)
 
 
+@pytest.mark.behaviour("websocket.messages.bucket")
 @given(
     st.lists(st.floats(0, 3), max_size=40),
     st.integers(0, 20),
@@ -55,6 +58,7 @@ def test_no_bucket_gives_more_than_its_burst_and_its_rate(
     assert admitted <= burst + rate * now + 1e-6
 
 
+@pytest.mark.behaviour("websocket.messages.bucket")
 @pytest.mark.parametrize(
     ("raw", "limits"),
     [
@@ -99,8 +103,9 @@ async def status_of(url: str) -> int:
         return refused.response.status_code
 
 
+@pytest.mark.behaviour("websocket.messages.throttled")
 async def test_throttled_message_gets_a_frame_and_the_connection_stays(
-    start: Start, stage_with: MakeStage
+    start: Start, stage_with: MakeStage, expected: Values
 ) -> None:
     limits = {"send": {"throttlingRateLimit": 0.001, "throttlingBurstLimit": 1}}
     stage = with_settings(
@@ -119,21 +124,26 @@ async def test_throttled_message_gets_a_frame_and_the_connection_stays(
             frame = json.loads(await client.recv())
             [connection_id] = gateway.apis.connections
             assert frame.pop("requestId")
-            assert frame == {"message": "Too Many Requests", "connectionId": connection_id}
+            assert frame == {"message": expected.message, "connectionId": connection_id}
             await client.send("another route")
             assert await client.recv() == "served"
         routes = [e["requestContext"]["routeKey"] for e in gateway.functions.of("MESSAGE")]
         assert routes == ["send", "$default"]
 
 
-async def test_throttled_handshake_is_429(start: Start, stage_with: MakeStage) -> None:
+@pytest.mark.behaviour("websocket.handshake.throttled")
+async def test_throttled_handshake_is_429(
+    start: Start, stage_with: MakeStage, expected: Values
+) -> None:
     limits = {"$connect": {"throttlingRateLimit": 0.001, "throttlingBurstLimit": 2}}
     stage = with_settings(stage_with("$connect"), RouteSettings=limits)
     async with start(stage) as gateway:
-        assert [await status_of(gateway.url) for _ in range(3)] == [101, 101, 429]
+        statuses = [await status_of(gateway.url) for _ in range(3)]
+        assert statuses == [101, 101, expected.status]
         assert len(gateway.functions.events) == 2
 
 
+@pytest.mark.behaviour("websocket.handshake.new-connections")
 async def test_account_opens_only_so_many_connections_a_second(
     start: Start, stage_with: MakeStage
 ) -> None:
@@ -145,7 +155,3 @@ async def test_account_opens_only_so_many_connections_a_second(
         assert 429 in statuses
         refused = await gateway.event("handshake.refused", status=429)
         assert "4 connections a second" in refused["reason"]
-
-
-def test_awss_quota_is_500_new_connections_a_second() -> None:
-    assert Limits().new_connections == 500

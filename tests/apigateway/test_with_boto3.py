@@ -140,6 +140,7 @@ def direct(lab: Lab) -> Direct:
     return Direct(api_id, f"{api['ApiEndpoint']}/prod", table)
 
 
+@pytest.mark.behaviour("websocket.integrations.aws")
 def test_connection_is_written_and_deleted_without_a_function(lab: Lab, direct: Direct) -> None:
     client = direct.open()
     [item] = direct.table.scan()["Items"]
@@ -152,6 +153,7 @@ def test_connection_is_written_and_deleted_without_a_function(lab: Lab, direct: 
     assert direct.table.scan()["Items"] == []
 
 
+@pytest.mark.behaviour("websocket.integrations.aws")
 def test_message_starts_an_execution_and_the_client_hears_its_arn(direct: Direct) -> None:
     client = direct.open()
     message = json.dumps({"action": "start", "note": 'a "quoted" ä'})
@@ -165,6 +167,7 @@ def test_message_starts_an_execution_and_the_client_hears_its_arn(direct: Direct
     assert json.loads(execution["input"]) == json.loads(message)
 
 
+@pytest.mark.behaviour("websocket.integrations.mock")
 def test_mock_answers_by_itself(direct: Direct) -> None:
     client = direct.open()
     client.send('{"action": "ping"}')
@@ -172,6 +175,7 @@ def test_mock_answers_by_itself(direct: Direct) -> None:
     client.close()
 
 
+@pytest.mark.behaviour("websocket.authorizer.denied")
 @pytest.mark.parametrize(("query", "status"), [("?user=eve", 403), ("", 401)])
 def test_authorizer_keeps_strangers_out(direct: Direct, query: str, status: int) -> None:
     with pytest.raises(websocket.WebSocketBadStatusException) as refused:
@@ -264,6 +268,7 @@ def test_stage_settings_that_boto3_made_are_in_force(guarded: tuple[str, str]) -
     assert json.loads(heard[2])["message"] == "Too Many Requests"
 
 
+@pytest.mark.behaviour("websocket.access-log.lines")
 def test_access_log_has_a_line_for_each_request(guarded: tuple[str, str]) -> None:
     api_id, url = guarded
     websocket.create_connection(url, timeout=DEADLINE, header={"x-api-key": "right" * 4}).close()

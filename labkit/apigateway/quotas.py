@@ -1,0 +1,50 @@
+"""How much an API may have: routes, integrations, stages and authorizers, as pure rules.
+
+Source: "Quotas for configuring and running a WebSocket API in API Gateway" and "Quotas for configuring and
+running an HTTP API" in the Amazon API Gateway developer guide, whose numbers are the same.  AWS raises most
+of them on request; here they are what a new account has.
+
+Not verified: which error says so.  ``TooManyRequestsException`` is the one of which the API reference says "A
+limit has been exceeded. See the accompanying error message for details."
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from labkit.apigateway.model import Api
+from labkit.errors import AwsError
+
+MOST: Mapping[str, int] = {
+    "CreateRoute": 300,
+    "CreateIntegration": 300,
+    "CreateStage": 10,
+    "CreateAuthorizer": 10,
+}
+"""For each operation, how many of what it makes an API may have."""
+
+
+def check_quota(operation: str, api: Api, stages: int) -> None:
+    """Refuse what would be one too many.
+
+    Args:
+        operation: one of :data:`MOST`.
+        api: the API as it is.
+        stages: how many stages it has.
+
+    Raises:
+        AwsError: ``TooManyRequestsException``.
+    """
+    there = {
+        "CreateRoute": len(api.routes),
+        "CreateIntegration": len(api.integrations),
+        "CreateStage": stages,
+        "CreateAuthorizer": len(api.authorizers),
+    }[operation]
+    if there >= MOST[operation]:
+        what = operation.removeprefix("Create").lower() + "s"
+        raise AwsError(
+            "TooManyRequestsException",
+            f"API {api.id} has {there} {what}, as many as it may have. Delete one that is not used.",
+            429,
+        )
