@@ -11,7 +11,7 @@ loaded when it is first shown.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from labkit.eventlog import EventLog
@@ -143,6 +143,23 @@ class Show:
         if connection is not None:
             draw()  # an id that nobody has is an error of this cell
         return self._shown("messages", draw, live)
+
+    def state_machine(
+        self, which: str | Mapping[str, Any], execution: str | None = None, *, live: bool = False
+    ) -> View | Live:
+        """A state machine as a diagram, with the states of an execution, and its history.
+
+        Args:
+            which: the ARN of a state machine or of an execution, whose definition Step Functions is
+                asked for; or a definition, as JSON text or read.
+            execution: the ARN or the name of the execution that is shown; the newest one if the ARN
+                of a state machine is given.
+            live: follow what happens.
+        """
+        from labkit.views.execution import execution_view
+
+        view = execution_view(which, execution)
+        return self._shown("state_machine", lambda: view(self._log.after(0)), live)
 
     def logs(self, function: str, *, live: bool = False) -> View | Live:
         """What a function wrote, by invocation, with cold starts marked.
