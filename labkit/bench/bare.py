@@ -30,8 +30,11 @@ class _BareSystem:
     def invoke(self, function: str) -> None:
         raise NotOffered("A bare server has no functions.")
 
-    def deploy_pattern(self) -> str:
+    def deploy_pattern(self, *, portable: bool) -> str:
         raise NotOffered("A bare server has no AWS services.")
+
+    def reach(self, url: str) -> str:
+        return url
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from labkit.bench import report
 from labkit.bench.bare import Bare
@@ -19,6 +20,7 @@ from labkit.bench.load import Load
 from labkit.bench.local_cloud import LocalCloud
 from labkit.bench.machine import allow_open_files, machine
 from labkit.bench.measurement import Measurement, measure
+from labkit.bench.others import FOLDER, installed
 from labkit.bench.pattern import Pattern
 from labkit.bench.peer import Peer
 from labkit.bench.rest import Rest
@@ -31,6 +33,7 @@ MEASUREMENTS: Sequence[Measurement] = (
     Invocation(),
     Echo(),
     Pattern(),
+    Pattern(portable=True),
     Load(10),
     Load(100),
     Idle(1_000),
@@ -42,6 +45,9 @@ MEASUREMENTS: Sequence[Measurement] = (
 PEERS: Sequence[Peer] = (LocalCloud(), Bare(), Bare("aiohttp"))
 """Who is measured.  One more is one more class: see :mod:`labkit.bench.peer`."""
 
+BESIDE_PEERS = ("first-echo", "invoke", "echo", "pattern-portable", "load-100", "idle-1000")
+"""What is measured beside other emulators, if nothing else is asked for."""
+
 OPEN_FILES = 6_000
 """Sockets and files that a process may need: the most connections, and some."""
 
@@ -52,8 +58,20 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         0 when everything was measured, 1 when a run failed.
     """
-    options = _parser().parse_args(arguments)
-    chosen = [one for one in MEASUREMENTS if not options.only or one.name in options.only]
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    peers = PEERS
+    if options.peers is not None:
+        peers = (LocalCloud(), *(installed(Path(options.peers)) if options.peers else ()))
+        if len(peers) == 1:
+            parser.error(
+                f"no other emulator is in {options.peers or 'the folder that is not named'}; "
+                "install them with: python bench/peers/install.py FOLDER"
+            )
+    names = options.only or (
+        BESIDE_PEERS if options.peers is not None else [one.name for one in MEASUREMENTS]
+    )
+    chosen = [one for one in MEASUREMENTS if one.name in names]
     _forget_the_callers_cloud()
     allow_open_files(OPEN_FILES)
     facts = machine()
@@ -63,7 +81,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{time.perf_counter() - began:6.1f} s  {line}", file=sys.stderr, flush=True)
 
     with interruptible():
-        results = measure(chosen, PEERS, options.runs, tell)
+        results = measure(chosen, peers, options.runs, tell)
     if options.json:
         print(json.dumps(report.to_json(results, facts, options.runs)))
     else:
@@ -85,6 +103,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="measure only this; may be given several times: "
         + ", ".join(one.name for one in MEASUREMENTS),
+    )
+    parser.add_argument(
+        "--peers",
+        metavar="FOLDER",
+        nargs="?",
+        const=os.environ.get(FOLDER, ""),
+        help="measure beside the other emulators that bench/peers/install.py put into this folder; "
+        f"without it, into the one that {FOLDER} names",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser

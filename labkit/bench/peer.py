@@ -52,8 +52,11 @@ class System(Protocol):
             NotOffered: there are no functions.
         """
 
-    def deploy_pattern(self) -> str:
+    def deploy_pattern(self, *, portable: bool) -> str:
         """Deploy the whole pattern.
+
+        Args:
+            portable: whether its state machine does without what only AWS and labkit run.
 
         Returns:
             Where orders are posted to.
@@ -61,6 +64,9 @@ class System(Protocol):
         Raises:
             NotOffered: the pattern needs services that are not there.
         """
+
+    def reach(self, url: str) -> str:
+        """Where a client connects, given an address that the system's answers name."""
 
 
 class Peer(Protocol):

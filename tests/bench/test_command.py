@@ -13,7 +13,7 @@ from unittest import mock
 
 import pytest
 
-from labkit.bench.command import MEASUREMENTS, PEERS, main
+from labkit.bench.command import BESIDE_PEERS, MEASUREMENTS, PEERS, main
 from labkit.bench.echo import Echo
 from labkit.bench.idle import Idle
 from labkit.bench.invocation import Invocation
@@ -31,6 +31,7 @@ SMALL: tuple[Measurement, ...] = (
     Invocation(functions=1, invocations=3),
     Echo(messages=5, pauses=2, warm_up=1),
     Pattern(orders=2, warm_up=1),
+    Pattern(orders=2, warm_up=1, portable=True),
     Load(3, messages=2),
     Idle(20, watched=0.2),
     Rest(20, watched=0.2),
@@ -87,6 +88,21 @@ def test_a_wrong_command_line_is_told(
         main(arguments)
     assert ended.value.code == 2
     assert "labkit bench: error:" in capsys.readouterr().err
+
+
+def test_without_peers_it_says_how_to_install_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--peers", str(tmp_path)])
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert "bench/peers/install.py FOLDER" in told
+    assert str(tmp_path) in told
+
+
+def test_what_is_measured_beside_peers_is_there() -> None:
+    assert set(BESIDE_PEERS) <= {one.name for one in MEASUREMENTS}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
