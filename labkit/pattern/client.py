@@ -32,6 +32,10 @@ import websocket
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 20.0
 """Seconds before the second try at most, and before any later one."""
 
+ANSWER = 15.0
+"""Seconds after which a request or a handshake without an answer is sent again; no function behind
+them may take longer."""
+
 SILENCE = 30.0
 """Seconds without a message after which the client asks again, in case its message got lost."""
 
@@ -175,7 +179,7 @@ class OrderClient:
             headers={"Content-Type": "application/json", "Idempotency-Key": self._key},
         )
         try:
-            with self._urlopen(request, timeout=_remaining(deadline)) as response:
+            with self._urlopen(request, timeout=min(ANSWER, _remaining(deadline))) as response:
                 answer = json.load(response)
         except urllib.error.HTTPError as error:
             with error:
@@ -188,7 +192,8 @@ class OrderClient:
     def _connect(self, deadline: float) -> None:
         # A ticket is good for one connection; after that the order is sent again for a new one.
         placed, self._placed = self._placed or self._post(deadline), None
-        self._socket = self._open_socket(placed.websocket_url, timeout=_remaining(deadline))
+        timeout = min(ANSWER, _remaining(deadline))
+        self._socket = self._open_socket(placed.websocket_url, timeout=timeout)
         self._subscribe()
 
     def _subscribe(self) -> None:

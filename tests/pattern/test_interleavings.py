@@ -366,6 +366,22 @@ def test_of_two_handshakes_with_one_ticket_one_succeeds(
         assert list(end.world.connections) == [listener]
 
 
+def test_a_handshake_whose_function_runs_twice_leads_to_the_result(
+    pattern: Pattern, explorer: Explorer
+) -> None:
+    client = pattern.client("C1", "n1")
+
+    def again() -> int:
+        handshake = connect_event("C1", ticket(NAME, "n1"))
+        return int(pattern.handler("connect", handshake)["statusCode"])
+
+    world = placed()
+    world.executions[NAME]["result"] = {"S": json.dumps(RESULT)}
+    for end in explorer.ends(world, {**client, "C1: again": Program(again)}):
+        assert [end.results[name] for name in ("C1: $connect", "C1: again")] == [200, 200]
+        assert len(results(end.world.frames("C1"))) == 1
+
+
 def test_two_requests_with_one_key_start_one_execution(
     pattern: Pattern, explorer: Explorer
 ) -> None:

@@ -154,6 +154,15 @@ def test_spent_ticket_is_403_and_changes_nothing(
     assert json.dumps(world.state) == before
 
 
+def test_connect_that_runs_twice_for_one_handshake_lets_it_in_twice(
+    run: Any, world: World, order: dict[str, Any]
+) -> None:
+    # Lambda may run an event twice, and whichever answer API Gateway takes must be right.
+    handshake = connect_event("C", ticket(NAME))
+    assert [run("connect", handshake)["statusCode"] for _ in range(2)] == [200, 200]
+    assert list(world.connections) == ["C"]
+
+
 def test_ticket_gives_no_right_to_another_execution(
     run: Any, world: World, order: dict[str, Any]
 ) -> None:
