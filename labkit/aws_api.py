@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
+from labkit import request_form
 from labkit.address import access_key
 from labkit.apigateway.deployments import Deployments
 from labkit.apigateway.model import Protocol
@@ -90,6 +91,11 @@ class AwsApi:
                 response = await self._route(request)
         except AwsError as error:
             response = AwsResponse.error(error)
+        except Exception:
+            wrong = request_form.problem(request)
+            if wrong is None:
+                raise
+            response = AwsResponse.error(wrong)
         self._log.append(
             "aws.call",
             request.trace,
@@ -253,7 +259,7 @@ def operation_of(request: AwsRequest) -> str:
     if target:
         return target.rpartition(".")[2]
     if request.body.startswith(b"Action="):
-        return parse_qs(request.body.decode("latin-1"))["Action"][0]
+        return parse_qs(request.body.decode("latin-1")).get("Action", [""])[0]
     if request.service == "lambda":
         if _INVOKE.match(request.path):
             return "Invoke"
@@ -280,7 +286,11 @@ def _facts(request: AwsRequest) -> dict[str, Any]:
         body = request.json()
     except AwsError:
         return {}
-    facts = {"table": body.get("TableName"), "key": body.get("Key")}
+    facts = {
+        "table": body.get("TableName"),
+        "key": body.get("Key"),
+        "ttl": body.get("TimeToLiveSpecification"),
+    }
     return {name: value for name, value in facts.items() if value}
 
 

@@ -33,6 +33,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import RequestHandler
 
 import labkit
 from labkit.address import LAB, ToApi, ToLab, ToService, addressee
@@ -107,12 +108,14 @@ class Server:
         Raises:
             OSError: the port is taken.
         """
-        server = web.Server(
+        server = _Listener(
             self._handle,
             request_factory=self._request,
             keepalive_timeout=KEEP_ALIVE,
             access_log=None,
+            auto_decompress=False,  # a body is handed on as it was sent
         )
+        server.refused = self._refused
         self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=1.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, HOST, self._port, backlog=4_096)
@@ -134,6 +137,9 @@ class Server:
             message, payload, protocol, writer, task, loop, client_max_size=LARGEST_REQUEST
         )
 
+    def _refused(self, message: str) -> None:
+        self._log.append("cloud.warning", message=message)
+
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         raw_path, _, query = request.raw_path.partition("?")
         refusal = self._origins.refusal(request.headers)
@@ -154,7 +160,9 @@ class Server:
                         "The local cloud cannot tell which AWS service this request is for: it is "
                         f"not signed and its Host is {request.headers.get('Host')!r}.",
                     )
-        except (asyncio.CancelledError, web.HTTPException, HttpProcessingError, ConnectionError):
+        except web.HTTPException as error:
+            return _plain(error.status, error.text or error.reason)
+        except (asyncio.CancelledError, HttpProcessingError, ConnectionError):
             raise
         except Exception as error:
             self._log.append(
@@ -240,7 +248,7 @@ class Server:
             case "DELETE", ["faults"]:
                 self._faults.clear()
                 return web.json_response([])
-            case "DELETE", ["faults", number] if number.isdecimal():
+            case "DELETE", ["faults", number] if re.fullmatch(r"\d{1,18}", number):
                 self._faults.clear(int(number))
                 return web.json_response([fault.to_dict() for fault in self._faults])
             case "GET", ["client", *names] if len(names) < 2:
@@ -271,7 +279,7 @@ class Server:
             wish = json.loads(await request.read() or b"{}")
             match = wish.pop("match", {})
             fault = self._faults.add(wish.pop("step"), wish.pop("action"), **wish, **match)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             return _plain(400, f"That is no fault: {error}")
         return web.json_response(fault.to_dict(), status=201)
 
@@ -309,6 +317,41 @@ class Server:
             end()
             self._streams.discard(more)
         return response
+
+
+class _Connection(RequestHandler):
+    """A connection of aiohttp's whose refusals are JSON, and reach the event log instead of a logger."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer bytes that are no request, or a body that is not what its head says."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("half an answer is sent")
+        what = (message or str(exc) or type(exc).__name__).strip().partition("\n")[0].rstrip(":")
+        refusal = f"What was sent is no HTTP request that can be read: {what}."
+        if isinstance(self._manager, _Listener):
+            self._manager.refused(refusal)
+        answer = _plain(400, refusal)
+        answer.force_close()
+        return answer
+
+
+class _Listener(web.Server):
+    """aiohttp's server, with connections of the class above.
+
+    Attributes:
+        refused: told of each refusal.
+    """
+
+    refused: Callable[[str], None]
+
+    def __call__(self) -> RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
 
 
 def _answer(response: AwsResponse) -> web.Response:

@@ -78,7 +78,7 @@ class AwsRequest:
         """
         try:
             members = json.loads(self.body or b"{}")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise AwsError("SerializationException", f"The body is not JSON: {error}") from error
         if not isinstance(members, dict):
             raise AwsError("SerializationException", "The body is JSON, but not an object.")

@@ -15,6 +15,7 @@ the tests name one by one.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -208,7 +209,9 @@ class Connection(asyncio.Protocol):
             if self.state is State.ENDED:
                 break
         self._flush()
-        if frames.close_rcvd is not None:
+        if frames.parser_exc is not None:
+            self._failed()
+        elif frames.close_rcvd is not None:
             self._transport.close()  # both have said goodbye; what is unsent goes out first
             if self._transport.get_write_buffer_size():
                 self._abort_later()
@@ -232,7 +235,8 @@ class Connection(asyncio.Protocol):
                 self._partial = [frame.data]
         elif frame.opcode is CONT:
             assert self._partial is not None
-            self._partial.append(frame.data)
+            if frame.data:  # pieces without an end, and empty, would be kept without an end
+                self._partial.append(frame.data)
             if frame.fin:
                 whole, self._partial = b"".join(self._partial), None
                 self._deliver(whole)
@@ -263,7 +267,8 @@ class Connection(asyncio.Protocol):
         if self._transport.can_write_eof() and not self._transport.is_closing():
             # Not closed at once: the kernel would answer what the client still sends with a reset,
             # and that may overtake the close frame.
-            self._transport.write_eof()
+            with contextlib.suppress(OSError):  # the client has gone already
+                self._transport.write_eof()
         self._abort_later()
         self._end(sent.code, sent.reason)
 

@@ -25,6 +25,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -56,6 +57,13 @@ _HOP_BY_HOP = frozenset(
     }
 )
 """RFC 9110 7.6.1: for one connection only; an intermediary does not hand them on."""
+
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+"""RFC 9110 5.6.2: what a header's name is made of."""
+
+_NO_VALUE = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
+"""RFC 9110 5.5: what a header's value does not hold."""
 
 
 class MalformedAnswer(Exception):
@@ -250,7 +258,7 @@ def response_of(answer: bytes, *, version: str) -> HttpResponse:
     """
     try:
         parsed = json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise MalformedAnswer("the function's answer is not JSON") from None
     if not isinstance(parsed, dict) or "statusCode" not in parsed:
         if version == "2.0":
@@ -290,7 +298,8 @@ _OUR_OWN = _HOP_BY_HOP | {"content-length", "apigw-requestid"}
 
 
 def _status(value: Any) -> int:
-    status: Any = int(value) if isinstance(value, str) and value.isdecimal() else value
+    is_number = isinstance(value, str) and re.fullmatch(r"[2-5]\d\d", value)
+    status: Any = int(value) if is_number else value
     if isinstance(status, bool) or not isinstance(status, int) or not 200 <= status <= 599:
         raise MalformedAnswer(f"'statusCode' must be a number from 200 to 599, not {value!r}")
     return status
@@ -305,7 +314,7 @@ def _content(answer: Mapping[str, Any]) -> bytes:
             f"'body' must be a string, not {_kind(body)}; json.dumps() makes one of it"
         )
     if answer.get("isBase64Encoded") is not True:
-        return body.encode()
+        return body.encode("utf-8", "replace")  # half a surrogate pair is no character
     try:
         return base64.b64decode(body, validate=True)
     except (binascii.Error, ValueError):
@@ -330,8 +339,10 @@ def _text(name: str, value: Any) -> str:
         text = str(value)
     else:
         raise MalformedAnswer(f"the value of {name!r} must be a string, not {_kind(value)}")
-    if any(end in text or end in name for end in "\r\n\0"):
-        raise MalformedAnswer(f"the value of {name!r} holds a line break")
+    if _TOKEN.fullmatch(name) is None:
+        raise MalformedAnswer(f"{name!r} is no name of a header")
+    if _NO_VALUE.search(text):
+        raise MalformedAnswer(f"the value of {name!r} holds a line break, or what else no header can")
     return text
 
 

@@ -27,7 +27,7 @@ from labkit.errors import LabError
 
 LAMBDA_PROXY = "AWS_PROXY"
 
-_TOKEN = re.compile(r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 class NotEmulated(LabError):
@@ -120,7 +120,7 @@ class ProxyAnswer:
             OutOfForm: it is not a token (RFC 6455, section 4.2.2).
         """
         name = self.headers.get("sec-websocket-protocol")
-        if name is not None and not _TOKEN.match(name):
+        if name is not None and not _TOKEN.fullmatch(name):
             raise OutOfForm(f"Sec-WebSocket-Protocol is no subprotocol's name: {name!r}")
         return name
 

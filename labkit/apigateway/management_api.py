@@ -41,7 +41,7 @@ OPERATIONS: Mapping[str, str] = {
 DELETED = (1000, "Connection Closed Normally")
 """Code and reason that ``$disconnect`` gets after ``DeleteConnection`` (captured)."""
 
-_ID = re.compile(r"^[A-Za-z0-9_-]{15}=$")
+_ID = re.compile(r"[A-Za-z0-9_-]{15}=")
 _CODES = {
     403: "ForbiddenException",
     410: "GoneException",
@@ -164,7 +164,7 @@ class ManagementApi:
         stage = self._stage(api_id, stage_name)
         if stage is None or stage.api.protocol is not Protocol.WEBSOCKET:
             raise forbidden()
-        if not _ID.match(connection_id):
+        if not _ID.fullmatch(connection_id):
             raise AwsError("BadRequestException", f"Invalid connectionId: {connection_id}", 400)
         if size > self._limits.message:
             raise AwsError("PayloadTooLargeException", "Message too long", 413)

@@ -46,7 +46,7 @@ def error_type(payload: bytes) -> str:
     """The ``errorType`` of an error object; ``Unhandled`` if it has none."""
     try:
         kind = json.loads(payload).get("errorType")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         kind = None
     return kind if isinstance(kind, str) and kind else "Unhandled"
 

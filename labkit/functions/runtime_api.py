@@ -31,6 +31,9 @@ PREFIX = "/2018-06-01/runtime/"
 MAX_RESPONSE = 6_291_556
 """Bytes of an answer at most: 6 MB and a little, as AWS's error message says."""
 
+MAX_DIGITS = 18
+"""Digits of a body's length at most."""
+
 MAX_HEAD = 1_179_648
 """Bytes of a request's head at most.  AWS's runtime sends an X-Ray cause of up to 1 MB there."""
 
@@ -237,6 +240,8 @@ def _body_length(headers: Mapping[str, str]) -> tuple[int, bool]:
         return 0, False
     if not (length.isascii() and length.isdigit()):
         raise BadRequest(f"{length[:40]!r} is not a length.")
+    if len(length) > MAX_DIGITS:
+        raise BadRequest(f"A body of {length[:40]}… bytes is longer than any.")
     return int(length), False
 
 

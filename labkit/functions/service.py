@@ -591,7 +591,7 @@ def _checked(payload: bytes, invocation_type: str) -> bytes:
         return b"{}"
     try:
         json.loads(payload)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise AwsError(
             "InvalidRequestContentException",
             f"Could not parse request body into json: {error}",
@@ -606,7 +606,7 @@ def _client_context(sent: str | None) -> str | None:
         return None
     try:
         return json.dumps(json.loads(base64.b64decode(sent, validate=True)))
-    except (binascii.Error, ValueError) as error:
+    except (binascii.Error, ValueError, RecursionError) as error:
         raise AwsError(
             "InvalidRequestContentException", f"Client context must be JSON in base64: {error}"
         ) from error

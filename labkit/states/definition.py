@@ -11,11 +11,10 @@ rest.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from labkit.states import express
+from labkit.states import express, json_text
 from labkit.states.resources import is_known
 
 TYPES = frozenset({"Task", "Pass", "Choice", "Wait", "Succeed", "Fail", "Parallel", "Map"})
@@ -36,7 +35,7 @@ def problems(definition: str, kind: str = "STANDARD") -> list[str]:
         Sentences of AWS's, each with its code and its place; empty if nothing is wrong.
     """
     try:
-        machine = json.loads(definition)
+        machine = json_text.parse(definition)
     except ValueError as error:
         return [f"INVALID_JSON_DESCRIPTION: {error}"]
     return list(_machine(machine, "", kind == express.EXPRESS))
@@ -75,7 +74,7 @@ def _state(state: Any, at: str, is_express: bool) -> Iterator[str]:
     if "Type" not in state:
         yield _schema('The field "Type" is required but was missing', at)
         return
-    if kind not in TYPES:
+    if not isinstance(kind, str) or kind not in TYPES:
         yield _schema(f"Value is not one of [{', '.join(sorted(TYPES))}]", f"{at}/Type")
         return
     if kind in _GO_ON:

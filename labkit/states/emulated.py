@@ -74,7 +74,7 @@ def interpretable(definition: str) -> str:
     try:
         machine = json.loads(definition)
         distributed = [state for _, state in _states(machine) if _is_distributed(state)]
-    except (ValueError, AttributeError):
+    except ValueError:
         return definition
     for state in distributed:
         state["ItemProcessor"]["ProcessorConfig"] = {"Mode": "INLINE"}
@@ -82,24 +82,30 @@ def interpretable(definition: str) -> str:
     return json.dumps(machine) if distributed else definition
 
 
-def _states(machine: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _states(machine: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """All states of a machine, with their names, those inside Parallel and Map states too."""
-    for name, state in machine.get("States", {}).items():
-        yield name, state
-        inner = [*state.get("Branches", ()), state.get("ItemProcessor"), state.get("Iterator")]
-        for each in inner:
-            if each:
+    for name, state in _members(_members(machine).get("States")).items():
+        if isinstance(state, dict):
+            yield name, state
+            branches = state.get("Branches")
+            inner = [*branches] if isinstance(branches, list) else []
+            for each in (*inner, state.get("ItemProcessor"), state.get("Iterator")):
                 yield from _states(each)
+
+
+def _members(value: Any) -> dict[str, Any]:
+    """The members of a JSON object; none if it is something else."""
+    return value if isinstance(value, dict) else {}
 
 
 def _refused(state: Mapping[str, Any]) -> Iterator[str]:
     resource = state.get("Resource")
-    if state["Type"] == "Task" and not resources.is_emulated(str(resource)):
+    if state.get("Type") == "Task" and not resources.is_emulated(str(resource)):
         yield f"the resource {resource}"
-    if state["Type"] == "Map":
+    if state.get("Type") == "Map":
         yield from (f"{field} of a Map" for field in _DISTRIBUTED_ONLY if field in state)
 
 
 def _is_distributed(state: Mapping[str, Any]) -> bool:
-    config = (state.get("ItemProcessor") or {}).get("ProcessorConfig") or {}
+    config = _members(_members(state.get("ItemProcessor")).get("ProcessorConfig"))
     return bool(config.get("Mode") == "DISTRIBUTED")

@@ -1,0 +1,49 @@
+"""JSON text as Step Functions reads it: that of RFC 8259, where Python's reader takes more.
+
+Our choice: how deeply it may be nested.  The interpreter copies values with a call for each level.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+DEEPEST = 200
+"""Arrays and objects that may lie within one another."""
+
+
+def parse(text: str) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: it is not JSON (``NaN`` and ``Infinity`` are not), not Unicode, or nested too deeply.
+    """
+    text.encode()  # refuses half a surrogate pair
+    try:
+        value = json.loads(text, parse_constant=_refuse)
+    except RecursionError:
+        raise _too_deep() from None
+    if text.count("[") + text.count("{") > DEEPEST and _depth(value) > DEEPEST:
+        raise _too_deep()
+    return value
+
+
+def _depth(value: Any) -> int:
+    """How many arrays and objects lie within one another."""
+    level, depth = [value], 0
+    while level := [inner for inner in level if isinstance(inner, list | dict)]:
+        depth += 1
+        level = [
+            member
+            for inner in level
+            for member in (inner.values() if isinstance(inner, dict) else inner)
+        ]
+    return depth
+
+
+def _too_deep() -> ValueError:
+    return ValueError(f"it is nested more than {DEEPEST} levels deep")
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
