@@ -64,6 +64,7 @@ from moto.iam.models import get_account_id_from
 from moto.moto_api._internal import mock_random
 from werkzeug.exceptions import HTTPException
 
+from labkit import request_form
 from labkit.address import access_key as signed_by
 from labkit.apigateway import model
 from labkit.apigateway.api_key import ApiKey
@@ -79,6 +80,7 @@ from labkit.states import (
     errors,
     express,
     history,
+    json_text,
     jsonata,
     parameters,
     redrive,
@@ -226,6 +228,9 @@ class Backend:
             return _error(request, AwsError("NotImplemented", message, 501))
         except Exception as error:
             what = request.operation or f"{request.method} {request.path}"
+            wrong = request_form.problem(request)
+            if wrong is not None:
+                return _error(request, wrong)
             message = f"The local cloud failed at {request.service} {what}: {error!r}"
             self._log.append("cloud.error", request.trace, message=message, detail=_where(error))
             return _error(request, AwsError("InternalFailure", message, 500))
@@ -1094,14 +1099,14 @@ def _check_name(name: str) -> None:
 
 
 def _check_input(text: str) -> None:
-    if len(text.encode()) > errors.LARGEST_PAYLOAD:
+    if len(text.encode("utf-8", "replace")) > errors.LARGEST_PAYLOAD:
         raise AwsError(
             "InvalidExecutionInput",
             f"Invalid State Machine Execution Input: 'The input is longer than "
             f"{errors.LARGEST_PAYLOAD} bytes'",
         )
     try:
-        json.loads(text)
+        json_text.parse(text)
     except ValueError as error:
         raise AwsError(
             "InvalidExecutionInput", f"Invalid State Machine Execution Input: '{error}'"
@@ -1177,6 +1182,11 @@ def _execution_logic(original: Any) -> Any:
         except Exception as error:
             if run is None:
                 raise
+        except Exception as error:
+            # The grammar takes more than the interpreter understands.
+            why = f"{type(error).__name__}: {error}"
+            found = [f"SCHEMA_VALIDATION_FAILED: It cannot be interpreted ({why})"]
+            raise AwsError("InvalidDefinition", _invalid(found)) from error
             run.failed(error)
             execution = self._execution_communication.execution
             execution.exec_status = _enum("ExecutionStatus").FAILED
@@ -1185,6 +1195,12 @@ def _execution_logic(original: Any) -> Any:
             run.outcome = ("FAILED", errors.RUNTIME)
             _here.end(run)
 
+    if len(text.encode("utf-8", "replace")) > definition.LONGEST:
+        raise AwsError(
+            "ValidationException",
+            "1 validation error detected: Value at 'definition' failed to satisfy constraint: Member "
+            f"must have length less than or equal to {definition.LONGEST}",
+        )
     return execution_logic
 
 
