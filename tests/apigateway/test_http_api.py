@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from labkit.apigateway.http_api import LARGEST_BODY, HttpApis
+from labkit.apigateway.http_api import LONGEST_INTEGRATION_MS, HttpApis
 from labkit.apigateway.http_message import HttpRequest, HttpResponse
 from labkit.apigateway.model import Api, Integration, Protocol, Route, Stage, StageSettings
 from labkit.errors import AwsError
@@ -19,6 +19,7 @@ from labkit.faults import Faults
 from labkit.functions.model import Invocation
 from labkit.trace import Trace
 from labkit.wire import LOCAL_ACCOUNT
+from tests.fidelity.plugin import Values
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:orders"
 URI = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{FUNCTION}/invocations"
@@ -112,15 +113,17 @@ async def test_function_gets_the_event_and_the_caller_its_answer() -> None:
     assert (response.status, response.body) == (202, b"taken")
 
 
-async def test_each_response_has_the_request_id_of_its_event() -> None:
+@pytest.mark.behaviour("http.integration.request-id")
+async def test_each_response_has_the_request_id_of_its_event(expected: Values) -> None:
     gateway = Gateway(ok)
     first, second = await gateway.send(), await gateway.send()
-    given = [dict(response.headers)["apigw-requestid"] for response in (first, second)]
+    given = [dict(response.headers)[expected.header] for response in (first, second)]
     seen = [event["requestContext"]["requestId"] for _, event, _ in gateway.function.calls]
     assert given == seen
     assert given[0] != given[1]
 
 
+@pytest.mark.behaviour("http.integration.event")
 async def test_integration_of_format_1_gets_and_answers_format_1() -> None:
     gateway = Gateway(ok, api_with(replace(LAMBDA, payload_format_version="1.0")))
     assert (await gateway.send()).status == 202
@@ -136,21 +139,24 @@ async def test_stage_variable_in_the_uri_names_the_function() -> None:
     assert gateway.function.calls[0][0].endswith(":function:orders-v2")
 
 
+@pytest.mark.behaviour("http.routes.nowhere")
 @pytest.mark.parametrize("path", ["/unknown", "/orders/1", "/prod/orders"])
-async def test_no_route_is_404(path: str) -> None:
+async def test_no_route_is_404(path: str, expected: Values) -> None:
     response = await Gateway(ok).send(replace(POST, path=path))
-    assert (response.status, message(response)) == (404, b'{"message":"Not Found"}')
+    assert (response.status, message(response)) == (expected.status, expected.body.encode())
 
 
-async def test_no_stage_is_404() -> None:
+@pytest.mark.behaviour("http.routes.nowhere")
+async def test_no_stage_is_404(expected: Values) -> None:
     gateway = Gateway(ok, prod=Stage(StageSettings("prod"), API))
     response = await gateway.send()
-    assert (response.status, message(response)) == (404, b'{"message":"Not Found"}')
+    assert (response.status, message(response)) == (expected.status, expected.body.encode())
 
 
-async def test_no_api_is_404() -> None:
+@pytest.mark.behaviour("http.routes.nowhere")
+async def test_no_api_is_404(expected: Values) -> None:
     response = await Gateway(ok).send(api_id="zzzzzzzzzz")
-    assert (response.status, message(response)) == (404, b'{"message":"Not Found"}')
+    assert (response.status, message(response)) == (expected.status, expected.body.encode())
 
 
 async def test_stage_of_a_websocket_api_serves_no_plain_request() -> None:
@@ -158,47 +164,58 @@ async def test_stage_of_a_websocket_api_serves_no_plain_request() -> None:
     assert response.status == 404
 
 
-async def test_function_that_raises_is_500() -> None:
+@pytest.mark.behaviour("http.integration.fails")
+async def test_function_that_raises_is_500(expected: Values) -> None:
     async def fails(event: dict[str, Any]) -> Any:
         return Invocation(200, b'{"errorMessage": "secret"}', function_error="Unhandled")
 
     gateway = Gateway(fails)
     response = await gateway.send()
-    assert (response.status, message(response)) == (500, b'{"message":"Internal Server Error"}')
+    assert (response.status, message(response)) == (expected.status, expected.body.encode())
     assert "the function failed" in gateway.logged("http.response")["error"]
 
 
-async def test_answer_out_of_form_is_500_and_the_log_says_why() -> None:
+@pytest.mark.behaviour("http.integration.fails")
+async def test_answer_out_of_form_is_500_and_the_log_says_why(expected: Values) -> None:
     async def careless(event: dict[str, Any]) -> Any:
         return {"statusCode": 200, "body": {"order": 1}}
 
     gateway = Gateway(careless)
     response = await gateway.send()
-    assert (response.status, message(response)) == (500, b'{"message":"Internal Server Error"}')
+    assert (response.status, message(response)) == (expected.status, expected.body.encode())
     assert "'body' must be a string" in gateway.logged("http.response")["error"]
 
 
+@pytest.mark.behaviour(
+    "http.integration.throttled",
+    "http.integration.fails",
+    "http.integration.body",
+)
 @pytest.mark.parametrize(
-    ("code", "status", "text"),
+    ("code", "behaviour"),
     [
-        ("ResourceNotFoundException", 500, b'{"message":"Internal Server Error"}'),
-        ("TooManyRequestsException", 503, b'{"message":"Service Unavailable"}'),
-        ("RequestTooLargeException", 413, b'{"message":"Request Entity Too Large"}'),
+        ("ResourceNotFoundException", "fails"),
+        ("TooManyRequestsException", "throttled"),
+        ("RequestTooLargeException", "body"),
     ],
 )
 async def test_refused_invocation_does_not_show_the_caller_why(
-    code: str, status: int, text: bytes
+    code: str, behaviour: str, expected: Values
 ) -> None:
     async def refuses(event: dict[str, Any]) -> Any:
         raise AwsError(code, "no orders function here", 400)
 
     gateway = Gateway(refuses)
     response = await gateway.send()
-    assert (response.status, message(response)) == (status, text)
+    values = expected[f"http.integration.{behaviour}"]
+    assert (response.status, message(response)) == (values.status, values.body.encode())
     assert "no orders function here" in gateway.logged("http.response")["error"]
 
 
-async def test_integration_that_takes_too_long_is_503_and_the_function_runs_on() -> None:
+@pytest.mark.behaviour("http.integration.too-slow")
+async def test_integration_that_takes_too_long_is_503_and_the_function_runs_on(
+    expected: Values,
+) -> None:
     may_finish, finished = asyncio.Event(), asyncio.Event()
 
     async def slow(event: dict[str, Any]) -> Any:
@@ -207,7 +224,7 @@ async def test_integration_that_takes_too_long_is_503_and_the_function_runs_on()
 
     gateway = Gateway(slow, api_with(replace(LAMBDA, timeout_ms=50)))
     response = await gateway.send()
-    assert (response.status, message(response)) == (503, b'{"message":"Service Unavailable"}')
+    assert (response.status, message(response)) == (expected.status, expected.body.encode())
     may_finish.set()
     await asyncio.wait_for(finished.wait(), 5)
 
@@ -257,22 +274,28 @@ async def test_requests_are_answered_at_the_same_time() -> None:
     assert [answer.status for answer in answers] == [200, 200, 200]
 
 
-async def test_body_over_10_mb_is_413() -> None:
+@pytest.mark.behaviour("http.integration.body")
+async def test_body_over_10_mb_is_413(expected: Values) -> None:
     gateway = Gateway(ok)
-    largest = bytes(LARGEST_BODY)
+    largest = bytes(expected.largest)
     assert (await gateway.send(replace(POST, body=largest))).status == 202
     response = await gateway.send(replace(POST, body=largest + b"x"))
-    assert (response.status, message(response)) == (413, b'{"message":"Request Entity Too Large"}')
+    assert (response.status, message(response)) == (expected.status, expected.body.encode())
     assert len(gateway.function.calls) == 1
 
 
-async def test_headers_over_10240_bytes_are_refused() -> None:
+@pytest.mark.behaviour("http.integration.head", "http.integration.head-status")
+async def test_headers_over_10240_bytes_are_refused(expected: Values) -> None:
     gateway = Gateway(ok)
-    response = await gateway.send(replace(POST, headers=[("x-long", "x" * 10_240)]))
-    assert response.status == 431
-    assert gateway.function.calls == []
+    room = expected.largest - len("POST /orders? HTTP/1.1")
+    response = await gateway.send(replace(POST, headers=[("x-long", "x" * room)]))
+    assert response.status == 202
+    response = await gateway.send(replace(POST, headers=[("x-long", "x" * (room + 1))]))
+    assert response.status == expected.status
+    assert len(gateway.function.calls) == 1
 
 
+@pytest.mark.behaviour("http.integration.others")
 @pytest.mark.parametrize(
     "integration",
     [
@@ -281,26 +304,56 @@ async def test_headers_over_10240_bytes_are_refused() -> None:
     ],
 )
 async def test_integration_that_is_not_emulated_is_501_and_a_warning(
-    integration: Integration,
+    integration: Integration, expected: Values
 ) -> None:
     gateway = Gateway(ok, api_with(integration))
     response = await gateway.send()
-    assert response.status == 501
+    assert response.status == expected.status
     warning = gateway.logged("cloud.warning")["message"]
     assert json.loads(response.body) == {"message": warning}
 
 
-async def test_authorizer_that_is_not_emulated_lets_nobody_in() -> None:
+@pytest.mark.behaviour("http.integration.authorizers")
+async def test_authorizer_that_is_not_emulated_lets_nobody_in(expected: Values) -> None:
     route = Route("r1", "POST /orders", "i1", authorization_type="JWT", authorizer_id="z1")
     gateway = Gateway(ok, api_with(routes={"POST /orders": route}))
-    assert (await gateway.send()).status == 501
+    assert (await gateway.send()).status == expected.status
     assert "JWT" in gateway.logged("cloud.warning")["message"]
     assert gateway.function.calls == []
 
 
-async def test_route_without_a_target_is_500() -> None:
+@pytest.mark.behaviour("http.integration.iam", "http.integration.mapping")
+async def test_what_is_passed_over_is_warned_of() -> None:
+    route = Route("r1", "POST /orders", "i1", authorization_type="AWS_IAM")
+    mapped = replace(LAMBDA, raw={"RequestParameters": {"append:header.a": "b"}})
+    gateway = Gateway(ok, api_with(mapped, routes={"POST /orders": route}))
+    assert (await gateway.send()).status == 202
+    first, second = [event["message"] for event in gateway.log if event.kind == "cloud.warning"]
+    assert "IAM" in first
+    assert "RequestParameters" in second
+
+
+@pytest.mark.behaviour("http.routes.throttled")
+async def test_route_takes_only_so_many_requests(expected: Values) -> None:
+    settings = {"RouteSettings": {"POST /orders": {"throttlingRateLimit": 0.001}}}
+    settings["RouteSettings"]["POST /orders"]["throttlingBurstLimit"] = 2
+    gateway = Gateway(ok, prod=Stage(StageSettings("prod", raw=settings), API))
+    request = replace(POST, path="/prod/orders")
+    assert [(await gateway.send(request)).status for _ in range(2)] == [202, 202]
+    response = await gateway.send(request)
+    assert (response.status, message(response)) == (expected.status, expected.body.encode())
+    assert len(gateway.function.calls) == 2
+
+
+@pytest.mark.behaviour("http.integration.longest")
+def test_integration_takes_at_most_30_seconds(expected: Values) -> None:
+    assert expected.milliseconds == LONGEST_INTEGRATION_MS
+
+
+@pytest.mark.behaviour("http.integration.no-target")
+async def test_route_without_a_target_is_500(expected: Values) -> None:
     gateway = Gateway(ok, api_with(routes={"POST /orders": Route("r1", "POST /orders", "")}))
-    assert (await gateway.send()).status == 500
+    assert (await gateway.send()).status == expected.status
     assert "has no target" in gateway.logged("http.response")["error"]
 
 
@@ -350,16 +403,20 @@ PREFLIGHT = HttpRequest(
 )
 
 
-async def test_preflight_is_answered_without_a_route_and_without_the_function() -> None:
+@pytest.mark.behaviour("http.cors.preflight")
+async def test_preflight_is_answered_without_a_route_and_without_the_function(
+    expected: Values,
+) -> None:
     gateway = Gateway(ok, api_with(cors=CORS))
     response = await gateway.send(PREFLIGHT)
     headers = dict(response.headers)
-    assert response.status == 204
+    assert response.status == expected.status
     assert headers["access-control-allow-origin"] == "https://shop.example"
     assert headers["access-control-allow-methods"] == "POST"
     assert gateway.function.calls == []
 
 
+@pytest.mark.behaviour("http.cors.route")
 async def test_preflight_that_a_route_takes_reaches_the_function() -> None:
     routes = {"ANY /orders": Route("r1", "ANY /orders", "i1")}
     gateway = Gateway(ok, api_with(cors=CORS, routes=routes))
@@ -373,6 +430,7 @@ async def test_preflight_without_a_cors_configuration_is_404() -> None:
     assert (await Gateway(ok).send(PREFLIGHT)).status == 404
 
 
+@pytest.mark.behaviour("http.cors.headers")
 async def test_browser_can_read_the_response() -> None:
     gateway = Gateway(ok, api_with(cors=CORS))
     request = replace(POST, headers=[("Origin", "https://shop.example")])

@@ -35,6 +35,7 @@ def parameters(key: str, path: str) -> dict[str, str] | None:
     return dict(match.parameters) if match else None
 
 
+@pytest.mark.behaviour("http.routes.priority")
 @pytest.mark.parametrize(
     ("method", "path", "expected"),
     [
@@ -51,6 +52,7 @@ def test_requests_of_the_guides_example_go_where_it_says(
     assert chosen(reversed(PETS), method, path) == expected
 
 
+@pytest.mark.behaviour("http.routes.priority")
 def test_default_takes_what_no_other_route_takes() -> None:
     assert chosen(["GET /pets", "$default"], "POST", "/pets") == "$default"
     assert chosen(["GET /pets", "$default"], "GET", "/pets/1/2") == "$default"
@@ -60,11 +62,13 @@ def test_without_a_match_and_without_default_there_is_no_route() -> None:
     assert chosen(["GET /pets"], "GET", "/cats") is None
 
 
+@pytest.mark.behaviour("http.routes.method")
 def test_method_that_is_named_goes_before_any() -> None:
     assert chosen(["ANY /pets", "GET /pets"], "GET", "/pets") == "GET /pets"
     assert chosen(["ANY /pets", "GET /pets"], "PUT", "/pets") == "ANY /pets"
 
 
+@pytest.mark.behaviour("http.routes.priority")
 def test_full_match_goes_before_a_greedy_one_even_with_any() -> None:
     assert chosen(["GET /pets/{proxy+}", "ANY /pets/{id}"], "GET", "/pets/1") == "ANY /pets/{id}"
 
@@ -76,6 +80,7 @@ def test_longer_prefix_of_a_greedy_route_is_more_specific() -> None:
     assert chosen(keys, "GET", "/other") == "ANY /{proxy+}"
 
 
+@pytest.mark.behaviour("http.routes.literal")
 def test_literal_further_to_the_left_is_more_specific() -> None:
     keys = ["GET /{kind}/dog/{id}", "GET /pets/{kind}/{id}"]
     assert chosen(keys, "GET", "/pets/dog/1") == "GET /pets/{kind}/{id}"
@@ -102,6 +107,7 @@ def test_greedy_variable_takes_what_follows_its_slash_even_nothing() -> None:
     assert parameters("GET /{proxy+}", "/") == {"proxy": ""}
 
 
+@pytest.mark.behaviour("http.routes.decoded")
 def test_values_are_decoded_and_an_encoded_slash_stays_in_its_segment() -> None:
     assert parameters("GET /pets/{name}", "/pets/Fl%C3%BCsse%20a%2Fb") == {"name": "Flüsse a/b"}
 
@@ -151,6 +157,7 @@ def test_parameters_put_into_the_route_give_the_path_back(
         assert template == path
 
 
+@pytest.mark.behaviour("http.routes.priority")
 @given(st.lists(keys(), unique=True, max_size=8), paths)
 def test_exact_route_always_wins(some: list[str], path: str) -> None:
     assert chosen([*some, f"GET {path}"], "GET", path) == f"GET {path}"
@@ -169,6 +176,7 @@ def stage(name: str) -> Stage:
 STAGES = {"prod": stage("prod"), "$default": stage("$default")}
 
 
+@pytest.mark.behaviour("http.routes.stage")
 @pytest.mark.parametrize(
     ("path", "name", "rest"),
     [

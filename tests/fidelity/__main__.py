@@ -21,7 +21,9 @@ def main(arguments: list[str]) -> int:
     """Run the command; its exit status."""
     if arguments[:1] == ["--mutate"]:
         files = arguments[1:] or sorted({f"tests/{claim.file}" for claim in claims()})
-        return pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", "--mutate-values", *files])
+        # A test that fails half-way leaves open what it would have closed.
+        quiet = ["-W", "ignore::ResourceWarning", "-W", "ignore::pytest.PytestUnraisableExceptionWarning"]
+        return pytest.main(["-q", "-p", "no:cacheprovider", *quiet, "--mutate-values", *files])
     if arguments:
         print(__doc__, file=sys.stderr)
         return 2
