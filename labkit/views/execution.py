@@ -30,7 +30,7 @@ from labkit.views.state_graph import (
 )
 from labkit.views.svg import Status, short
 from labkit.views.view import LEFT, Page, Table, View, table
-from labkit.views.visits import Run, Visit, run_of
+from labkit.views.visits import Attempt, Run, Visit, run_of
 
 NEWEST = 200
 """Rows of the history that are shown, at most."""
@@ -123,7 +123,7 @@ def page(machine: Mapping[str, Any], graph: Graph, run: Run | None, missing: str
         name: Note(*stands.get(name, (Status.OPEN, f"{Status.OPEN.mark} {Status.OPEN.word}")))
         for name, _ in all_states(machine)
     }
-    told = [f"{note.words[2:]}: {name}" for name, note in notes.items() if name in stands]
+    told = [f"{name} {note.words[2:]}" for name, note in notes.items() if name in stands]
     said = f"The execution is {run.status}. {'; '.join(told)}." if run else missing
     picture = Picture(
         draw(graph, notes, run.ways if run else set()),
@@ -161,44 +161,37 @@ class History(View):
     def html(self) -> str:
         """The table."""
         run = self.run
-        rows = list(_rows(run))
-        cut = len(rows) - NEWEST
-        left_out = f"; the newest {NEWEST} of {len(rows):,} rows" if cut > 0 else ""
+        attempts = [(visit, attempt) for visit in run.visits for attempt in visit.attempts]
+        cut = max(len(attempts) - NEWEST, 0)
+        left_out = f"; the newest {NEWEST} of {len(attempts):,} rows" if cut else ""
         mark = _MARKS.get(run.status, Status.FAILED).mark
         took = _ms((run.ended or run.now) - run.begun)
         so_far = "" if run.ended else " so far"
         error = f", {run.error}" if run.error else ""
         caption = f"Execution {run.name}: {mark} {run.status}{error}, {took}{so_far}{left_out}"
         body = "\n".join(
-            f"<tr>{''.join(f'<td {LEFT}>{cell}</td>' for cell in row)}</tr>"
-            for row in rows[max(cut, 0) :]
+            f"<tr>{''.join(f'<td {LEFT}>{cell}</td>' for cell in _cells(run, number, *each))}</tr>"
+            for number, each in enumerate(attempts[cut:], cut + 1)
         )
         return table(caption, COLUMNS, f"<tbody>\n{body}\n</tbody>")
 
 
-def _rows(run: Run) -> Iterable[list[str]]:
-    """The cells of each row, as HTML."""
-    number = 0
-    for visit in run.visits:
-        for attempt in visit.attempts:
-            number += 1
-            is_last = attempt is visit.attempts[-1]
-            ended = attempt.ended
-            took = (run.now if ended is None else ended) - attempt.begun
-            status = visit.words if is_last else f"{Status.FAILED.mark} {Status.FAILED.word}"
-            why = [attempt.error, attempt.cause]
-            yield [
-                str(number),
-                escape(_name(visit)),
-                escape(visit.type),
-                escape(status),
-                str(visit.attempts.index(attempt) + 1),
-                _ms(attempt.begun - run.begun),
-                _ms(took) + ("" if ended is not None else " so far"),
-                folded(visit.given) if attempt is visit.attempts[0] else "",
-                folded(visit.output) if is_last else "",
-                folded(": ".join(part for part in why if part)),
-            ]
+def _cells(run: Run, number: int, visit: Visit, attempt: Attempt) -> list[str]:
+    """The cells of a row, as HTML."""
+    is_last = attempt is visit.attempts[-1]
+    took = (attempt.ended or run.now) - attempt.begun
+    return [
+        str(number),
+        escape(_name(visit)),
+        escape(visit.type),
+        escape(visit.words() if is_last else f"{Status.FAILED.mark} {Status.FAILED.word}"),
+        str(visit.attempts.index(attempt) + 1),
+        _ms(attempt.begun - run.begun),
+        _ms(took) + ("" if attempt.ended else " so far"),
+        folded(visit.given) if attempt is visit.attempts[0] else "",
+        folded(visit.output) if is_last else "",
+        folded(": ".join(part for part in (attempt.error, attempt.cause) if part)),
+    ]
 
 
 def _name(visit: Visit) -> str:

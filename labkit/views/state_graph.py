@@ -37,7 +37,7 @@ LABEL_LINES = 4
 """Size of a label beside a line; of a longer one the beginning is shown, and all in the twin."""
 
 NOTE_LETTERS = 22
-NOTE_LETTERS_OF_ERRORS = 34
+NOTE_LETTERS_OF_ERRORS = 38
 """Room in a box for how a state stands in an execution, and for the error of one that catches some."""
 
 DOT = 30

@@ -68,14 +68,19 @@ class Visit:
     status: Status = Status.RUNNING
     why: str = ""
 
-    @property
-    def words(self) -> str:
-        """How it stands, with its mark."""
-        word = self.why if self.status is Status.FAILED and self.why in _ENDS.values() else ""
-        error = "" if word or not self.why else f" {self.why}"
+    def words(self, *counts: str) -> str:
+        """How it stands, with its mark.
+
+        Args:
+            counts: what is said between its status and its error.
+        """
+        is_word = self.status is Status.FAILED and self.why in _ENDS.values()
+        error = "" if is_word else self.why
         if self.status is Status.RUNNING and self.attempts[-1].error:
-            error = f" {Status.FAILED.mark} {self.attempts[-1].error}"
-        return f"{self.status.mark} {word or self.status.word}{error}"
+            error = f"{Status.FAILED.mark} {self.attempts[-1].error}"
+        word = self.why if is_word else self.status.word
+        stands = " ".join([self.status.mark, word, *([", ".join(counts)] if counts else [])])
+        return f"{stands}: {error}" if error else stands
 
 
 @dataclass(slots=True)
@@ -259,15 +264,15 @@ def _standing(visits: list[Visit]) -> tuple[Status, str]:
     newest = visits[-1]
     current = {visit.iteration: visit for visit in visits if visit.within is newest.within}
     shown = max(reversed(current.values()), key=lambda visit: _ORDER.index(visit.status))
-    more = []
+    counts = []
     if newest.items is not None:
-        more.append(f"{newest.ended} of {newest.items} items")
+        counts.append(f"{newest.ended} of {newest.items} items")
     if len(visits) > 1:
-        more.append(f"{len(visits)} times")
+        counts.append(f"{len(visits)} times")
     retries = sum(len(visit.attempts) - 1 for visit in visits)
     if retries:
-        more.append(f"{RETRY} {retries}")
-    return shown.status, " · ".join([shown.words, *more])
+        counts.append(f"{RETRY} {retries}")
+    return shown.status, shown.words(*counts)
 
 
 _ORDER = (Status.OPEN, Status.DONE, Status.CAUGHT, Status.FAILED, Status.RUNNING)
