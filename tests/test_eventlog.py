@@ -3,7 +3,15 @@ from pathlib import Path
 
 import pytest
 
-from labkit.eventlog import BODY_SHOWN, Event, EventLog, shorten
+from labkit.eventlog import (
+    BODY_SHOWN,
+    ITEM_SHOWN,
+    VALUE_SHOWN,
+    Event,
+    EventLog,
+    item_copy,
+    shorten,
+)
 from labkit.trace import Trace
 
 ARN = "arn:aws:states:us-east-1:123456789012:execution:orders:o-1"
@@ -122,3 +130,34 @@ def test_a_client_that_came_late_belongs_to_the_execution_whose_item_it_reads() 
 def test_long_bodies_are_shortened_visibly() -> None:
     assert shorten("x" * BODY_SHOWN) == "x" * BODY_SHOWN
     assert shorten("x" * (BODY_SHOWN + 1)) == "x" * BODY_SHOWN + "…"
+
+
+def test_an_item_is_kept_as_it_is_if_it_is_small_and_always_has_all_its_attributes() -> None:
+    small = {
+        "id": {"S": "a"},
+        "n": {"N": "1.50"},
+        "gone": {"NULL": True},
+        "is": {"BOOL": False},
+        "set": {"SS": ["x", "y"]},
+        "list": {"L": [{"N": "1"}, {"M": {"deep": {"S": "z"}}}]},
+    }
+    assert item_copy(small) == small
+    almost = {"s": {"S": "x" * (ITEM_SHOWN - 50)}}
+    assert item_copy(almost) == almost
+    assert item_copy({"s": {"S": "x" * ITEM_SHOWN}}) == {"s": {"S": "x" * VALUE_SHOWN + "…"}}
+    large = {
+        "many": {"L": [{"M": {"word": {"S": "y" * 90}}}] * 4_000},
+        "set": {"NS": [str(number) for number in range(9_000)]},
+        "last": {"S": "z"},
+    }
+    kept = item_copy(large)
+    assert list(kept) == ["many", "set", "last"]
+    assert kept["many"]["L"][-1] == {"S": "…"}
+    assert len(str(kept)) < 3 * ITEM_SHOWN
+
+
+def test_a_shortened_item_is_a_copy() -> None:
+    names = {"SS": ["a"]}
+    kept = item_copy({"names": names})
+    names["SS"].append("b")
+    assert kept == {"names": {"SS": ["a"]}}
