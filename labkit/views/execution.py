@@ -35,7 +35,7 @@ from labkit.views.visits import Attempt, Run, Visit, run_of
 NEWEST = 200
 """Rows of the history that are shown, at most."""
 
-LETTERS = 48
+LETTERS = 30
 """Letters of an input or output that are shown at once; of a longer one the rest is folded away."""
 
 COLUMNS = (
@@ -50,6 +50,9 @@ COLUMNS = (
     "Output",
     "Error and cause",
 )
+
+_TEXT = f'{LEFT[:-1]}; min-width: 9em; overflow-wrap: anywhere"'
+"""For cells that hold JSON or what is said of an error."""
 
 _MARKS = {"RUNNING": Status.RUNNING, "SUCCEEDED": Status.DONE}
 
@@ -170,21 +173,28 @@ class History(View):
         error = f", {run.error}" if run.error else ""
         caption = f"Execution {run.name}: {mark} {run.status}{error}, {took}{so_far}{left_out}"
         body = "\n".join(
-            f"<tr>{''.join(f'<td {LEFT}>{cell}</td>' for cell in _cells(run, number, *each))}</tr>"
+            f"<tr>{''.join(map(_cell, COLUMNS, _cells(run, number, *each)))}</tr>"
             for number, each in enumerate(attempts[cut:], cut + 1)
         )
         return table(caption, COLUMNS, f"<tbody>\n{body}\n</tbody>")
+
+
+def _cell(column: str, content: str) -> str:
+    """A cell, with room for texts, which wrap, so that all columns are seen."""
+    style = _TEXT if column in COLUMNS[-3:] else LEFT
+    return f"<td {style}>{content}</td>"
 
 
 def _cells(run: Run, number: int, visit: Visit, attempt: Attempt) -> list[str]:
     """The cells of a row, as HTML."""
     is_last = attempt is visit.attempts[-1]
     took = (attempt.ended or run.now) - attempt.begun
+    status = visit.status if is_last else Status.FAILED
     return [
         str(number),
         escape(_name(visit)),
         escape(visit.type),
-        escape(visit.words() if is_last else f"{Status.FAILED.mark} {Status.FAILED.word}"),
+        escape(f"{status.mark} {visit.word if is_last else status.word}"),
         str(visit.attempts.index(attempt) + 1),
         _ms(attempt.begun - run.begun),
         _ms(took) + ("" if attempt.ended else " so far"),

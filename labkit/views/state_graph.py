@@ -32,7 +32,7 @@ PAD = 10
 LETTERS = 40
 """Letters of a line in a box, at most; the twin has all of them."""
 
-LABEL_LETTERS = 32
+LABEL_LETTERS = 34
 LABEL_LINES = 4
 """Size of a label beside a line; of a longer one the beginning is shown, and all in the twin."""
 

@@ -68,18 +68,26 @@ class Visit:
     status: Status = Status.RUNNING
     why: str = ""
 
+    @property
+    def word(self) -> str:
+        """How it stands, in a word."""
+        return self.why if self._was_ended else self.status.word
+
+    @property
+    def _was_ended(self) -> bool:
+        """Whether it failed by no error of its own."""
+        return self.status is Status.FAILED and self.why in _ENDS.values()
+
     def words(self, *counts: str) -> str:
-        """How it stands, with its mark.
+        """How it stands, with its mark and its error.
 
         Args:
             counts: what is said between its status and its error.
         """
-        is_word = self.status is Status.FAILED and self.why in _ENDS.values()
-        error = "" if is_word else self.why
+        error = "" if self._was_ended else self.why
         if self.status is Status.RUNNING and self.attempts[-1].error:
             error = f"{Status.FAILED.mark} {self.attempts[-1].error}"
-        word = self.why if is_word else self.status.word
-        stands = " ".join([self.status.mark, word, *([", ".join(counts)] if counts else [])])
+        stands = " ".join([self.status.mark, self.word, *([", ".join(counts)] if counts else [])])
         return f"{stands}: {error}" if error else stands
 
 

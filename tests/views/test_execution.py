@@ -92,15 +92,15 @@ def test_history_has_a_row_for_each_attempt_with_times_input_output_and_error() 
     assert [row[1:5] for row in rows[:4]] == [
         ["Reserve", "Task", "✗ failed", "1"],
         ["Reserve", "Task", "✗ failed", "2"],
-        ["Reserve", "Task", "⤳ caught: Lambda.ResourceNotFoundException", "3"],
+        ["Reserve", "Task", "⤳ caught", "3"],
         ["Pause", "Wait", "✓ done", "1"],
     ]
     assert [row[0] for row in rows] == [str(number) for number in range(1, len(rows) + 1)]
     assert rows[0][7].startswith('{"lines":[{"count":2}')
     assert rows[1][7] == "", "the input is that of the first attempt"
     assert rows[0][8] == "", "the output is that of the last one"
-    assert rows[2][9].startswith("Lambda.ResourceNotFoundException: Function not")
-    assert ["Empty, iteration 2", "Fail", "✗ failed: EmptyLine"] in [row[1:4] for row in rows]
+    assert rows[2][9].startswith("Lambda.ResourceNotFoundExcept")
+    assert ["Empty, iteration 2", "Fail", "✗ failed"] in [row[1:4] for row in rows]
     after = [int(row[5].removesuffix("\N{NO-BREAK SPACE}ms")) for row in rows]
     assert after == sorted(after)
     pause = int(rows[3][6].removesuffix("\N{NO-BREAK SPACE}ms"))
@@ -122,7 +122,7 @@ def test_long_texts_are_folded_and_escaped_and_short_ones_are_not() -> None:
     assert folded('{"a":"<b>"}') == "{&quot;a&quot;:&quot;&lt;b&gt;&quot;}"
     long = json.dumps({"a": "<b>" * 30})
     assert folded(long).startswith("<details><summary>")
-    assert "&lt;b&gt;" in folded(long)
+    assert "&lt;b&gt;" * 30 in folded(long)
     assert "<b>" not in folded(long)
     assert "…</summary>" in folded(long)
     cut = long[:LETTERS] + "…"
