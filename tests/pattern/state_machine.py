@@ -8,8 +8,10 @@ cloud's business.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,8 +26,33 @@ class TaskFailed(Exception):
         self.error = error
 
 
+@dataclass(frozen=True)
+class Passing:
+    """How time passes for an execution; by itself, none does.
+
+    Attributes:
+        now: what time it is.
+        enter: told of each state that is entered.
+        wait: waits so many seconds before a task is tried again.
+        draw: a random number between two, for waits with jitter.
+    """
+
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    enter: Callable[[str], object] = lambda state: None
+    wait: Callable[[float], object] = lambda seconds: None
+    draw: Callable[[float, float], float] = lambda low, high: high
+
+
+AT_ONCE = Passing()
+
+
 def run(
-    definition: Json, name: str, data: Json, task: Callable[[str, str, Json], Any], start: str = ""
+    definition: Json,
+    name: str,
+    data: Json,
+    task: Callable[[str, str, Json], Any],
+    start: str = "",
+    time: Passing = AT_ONCE,
 ) -> str:
     """Run an execution.
 
@@ -35,6 +62,7 @@ def run(
         data: its input.
         task: does a Task's work, by the state's name, its resource and parameters.
         start: the state to begin with, if not the first.
+        time: how it passes.
 
     Returns:
         Its status.
@@ -42,9 +70,10 @@ def run(
     at = start or definition["StartAt"]
     while True:
         state = definition["States"][at]
+        time.enter(at)
         context = {
             "Execution": {"Name": name},
-            "State": {"EnteredTime": datetime.now(UTC).isoformat()},
+            "State": {"EnteredTime": time.now().isoformat()},
         }
         match state["Type"]:
             case "Succeed":
@@ -54,7 +83,7 @@ def run(
                 at = chosen[0] if chosen else state["Default"]
             case "Task":
                 try:
-                    result = _try(at, state, data, context, task)
+                    result = _try(at, state, data, context, task, time)
                 except TaskFailed as failed:
                     caught = _matching(state.get("Catch", []), failed.error)
                     if caught is None:
@@ -69,7 +98,12 @@ def run(
 
 
 def _try(
-    name: str, state: Json, data: Json, context: Json, task: Callable[[str, str, Json], Any]
+    name: str,
+    state: Json,
+    data: Json,
+    context: Json,
+    task: Callable[[str, str, Json], Any],
+    time: Passing,
 ) -> Any:
     parameters = _filled(state["Parameters"], data, context)
     attempts = 0
@@ -81,6 +115,12 @@ def _try(
             attempts += 1
             if retry is None or attempts > retry["MaxAttempts"]:
                 raise
+            pause = min(
+                retry["IntervalSeconds"] * retry["BackoffRate"] ** (attempts - 1),
+                retry.get("MaxDelaySeconds", math.inf),
+            )
+            jitter = retry.get("JitterStrategy") == "FULL"
+            time.wait(time.draw(0, pause) if jitter else pause)
 
 
 def _matching(rules: list[Json], error: str) -> Json | None:

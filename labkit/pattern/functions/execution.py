@@ -127,11 +127,11 @@ def claim(name: str, connection_id: str, connected_at: int, *, spend: str = "") 
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
     except dynamodb.exceptions.ConditionalCheckFailedException as refused:
-        item: dict[str, Any] = refused.response.get("Item", {})
-        if item.get("connectionId") == {"S": connection_id}:
-            return item  # Written before: the function ran twice, or its call was sent again.
-        raise NotClaimed(name, item) from None
-    item = answer["Attributes"]
+        there: dict[str, Any] = refused.response.get("Item", {})
+        if there.get("connectionId") == {"S": connection_id}:
+            return there  # Written before: the function ran twice, or its call was sent again.
+        raise NotClaimed(name, there) from None
+    item: dict[str, Any] = answer["Attributes"]
     return item
 
 
