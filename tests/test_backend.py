@@ -132,6 +132,7 @@ def test_error_of_aws_is_an_answer(backend, table):
     assert json.loads(answer.body)["__type"].endswith("#ConditionalCheckFailedException")
 
 
+@pytest.mark.behaviour("cloud.machine.moto")
 def test_call_that_moto_lacks_says_that_the_local_cloud_does_not_emulate_it(backend, log, client):
     with pytest.raises(ClientError, match="does not emulate") as raised:
         client("stepfunctions").delete_state_machine_version(stateMachineVersionArn="arn:x")
@@ -139,9 +140,10 @@ def test_call_that_moto_lacks_says_that_the_local_cloud_does_not_emulate_it(back
     assert [e.kind for e in log if e.kind.startswith("cloud")] == ["cloud.warning"]
 
 
-def test_service_that_moto_lacks_is_an_answer_too(backend):
+@pytest.mark.behaviour("cloud.machine.moto")
+def test_service_that_moto_lacks_is_an_answer_too(backend, expected):
     request = AwsRequest(method="GET", service="nosuchservice", region=REGION, path="/")
-    assert backend.call(request).status == 501
+    assert backend.call(request).status == expected.status
 
 
 def test_failure_of_the_cloud_is_in_the_log_and_an_internal_failure(backend, log, table):
@@ -177,6 +179,7 @@ async def test_answers_are_those_of_call(backend, table):
     assert (await backend.answer(put_item("a", condition="attribute_not_exists(k)"))).status == 400
 
 
+@pytest.mark.behaviour("cloud.machine.atomic")
 def test_each_conditional_write_has_one_winner(backend, table):
     """moto alone lets two of four threads win the same key, a third of the time."""
     threads, keys = 4, 400

@@ -69,6 +69,7 @@ def http_api(lab: Lab) -> str:
     return api
 
 
+@pytest.mark.behaviour("cloud.machine.host")
 @pytest.mark.parametrize(
     ("where", "stage", "path"),
     [

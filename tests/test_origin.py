@@ -27,6 +27,7 @@ def test_origin_is_local_only_on_loopback(origin: str, local: bool) -> None:
     assert is_local(origin) is local
 
 
+@pytest.mark.behaviour("cloud.pages.host")
 @pytest.mark.parametrize(
     ("host", "allowed"),
     [
@@ -56,6 +57,7 @@ def test_host_is_of_this_machine_of_aws_or_named(host: str, allowed: bool) -> No
     assert (origins.refusal({"Host": host}) is None) is allowed
 
 
+@pytest.mark.behaviour("cloud.pages.named")
 @pytest.mark.parametrize(
     ("named", "page", "allowed"),
     [

@@ -29,6 +29,7 @@ from labkit.functions.log_stream import LogStream
 from labkit.functions.package import unpack
 from labkit.functions.process import Process
 from labkit.resources import integration, permission, role
+from tests.fidelity.plugin import Values
 
 EVIL = "https://evil.example"
 DEADLINE = 10.0
@@ -89,6 +90,7 @@ def ask(
 # -- pages that were named (first, because a lab that runs is the one that is started) ----------------
 
 
+@pytest.mark.behaviour("cloud.pages.named")
 def test_origin_that_was_named_is_let_in_and_no_other() -> None:
     with Lab.start(allow_origins=["https://hub.example.com"]) as lab:
         hub = {"Host": "hub.example.com", "Origin": "https://hub.example.com"}
@@ -228,6 +230,7 @@ def request_of(http_api: str, websocket_api: str) -> Ask:
     return request_of
 
 
+@pytest.mark.behaviour("cloud.pages.programs")
 @pytest.mark.parametrize("name", REQUESTS)
 def test_program_without_a_browser_is_answered(lab: Lab, request_of: Ask, name: str) -> None:
     # Without this, the refusals below would prove nothing.
@@ -237,15 +240,16 @@ def test_program_without_a_browser_is_answered(lab: Lab, request_of: Ask, name: 
     lab.faults.clear()
 
 
+@pytest.mark.behaviour("cloud.pages.foreign")
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("name", REQUESTS)
 def test_page_of_another_origin_is_refused_at_every_path(
-    lab: Lab, request_of: Ask, name: str, page: str
+    lab: Lab, request_of: Ask, name: str, page: str, expected: Values
 ) -> None:
     method, path, headers, body, _ = request_of(name)
     before = lab.log.last
     status, answered, said = ask(lab.endpoint, method, path, {**headers, **PAGES[page]}, body)
-    assert status == 403
+    assert status == expected.status
     assert "--allow-origin" in json.loads(said)["message"]
     assert "access-control-allow-origin" not in {name.lower() for name in answered}
     # Nothing has happened but the refusal.
@@ -256,6 +260,7 @@ def test_page_of_another_origin_is_refused_at_every_path(
 # -- the machine's other addresses ------------------------------------------------------------------
 
 
+@pytest.mark.behaviour("cloud.pages.loopback")
 @linux
 def test_every_port_of_the_lab_is_on_loopback(lab: Lab, function: str) -> None:
     boto3.client("lambda").invoke(FunctionName=function)  # its Runtime API listens from then on

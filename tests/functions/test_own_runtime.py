@@ -38,6 +38,7 @@ def package(mode: int) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.behaviour("lambda.invocations.runtime-api")
 @pytest.mark.skipif(sys.platform == "win32", reason="the file is made executable by its mode")
 async def test_bootstrap_of_the_package_is_the_runtime(account: Account) -> None:
     name = account.deploy(runtime="provided.al2023", package=package(0o755), handler="any.thing")

@@ -117,6 +117,7 @@ def test_connection_close_is_noticed() -> None:
     assert not request.keep_alive
 
 
+@pytest.mark.behaviour("lambda.invocations.runtime-api")
 @pytest.mark.parametrize(
     ("method", "path", "call"),
     [
@@ -143,6 +144,7 @@ def test_path_of_another_version_is_not_found() -> None:
     assert call_of("GET", "/2020-01-01/runtime/invocation/next") == 404
 
 
+@pytest.mark.behaviour("lambda.invocations.runtime-api")
 def test_invocation_has_the_documented_headers() -> None:
     event = Event(REQUEST_ID, b'{"a": 1}', "arn:f", "Root=1-5bef4de7;Parent=0;Sampled=1", '{"c":1}')
     head, _, body = runtime_api.invocation(event, 1542409706.888).partition(b"\r\n\r\n")

@@ -16,6 +16,7 @@ import pytest
 
 from labkit.errors import AwsError
 from labkit.trace import Trace
+from tests.fidelity.plugin import Values
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -41,6 +42,7 @@ async def test_empty_payload_is_an_empty_object(account: Any) -> None:
     assert json.loads(result.payload) == {}
 
 
+@pytest.mark.behaviour("lambda.invocations.warm")
 async def test_module_state_stays_between_invocations(account: Any) -> None:
     name = account.deploy(
         """
@@ -214,13 +216,16 @@ async def test_answer_that_is_no_json_is_a_marshal_error(
     assert error["stackTrace"] == []
 
 
-async def test_answer_over_6_mb_is_refused_and_the_function_goes_on(account: Any) -> None:
+@pytest.mark.behaviour("lambda.invocations.response-size")
+async def test_answer_over_6_mb_is_refused_and_the_function_goes_on(
+    account: Any, expected: Values
+) -> None:
     name = account.deploy("def handler(event, context):\n    return 'x' * event\n")
     error = await account.error(name, 7_000_000)
     assert error == {
         "errorMessage": "Response payload size exceeded maximum allowed payload size "
-        "(6291556 bytes).",
-        "errorType": "Function.ResponseSizeTooLarge",
+        f"({expected.largest} bytes).",
+        "errorType": expected.error,
     }
     assert len(await account.value(name, 6_000_000)) == 6_000_000
 
@@ -228,7 +233,10 @@ async def test_answer_over_6_mb_is_refused_and_the_function_goes_on(account: Any
 # -- errors -----------------------------------------------------------------------------------
 
 
-async def test_exception_is_answered_with_the_functions_own_stack(account: Any) -> None:
+@pytest.mark.behaviour("lambda.invocations.exception")
+async def test_exception_is_answered_with_the_functions_own_stack(
+    account: Any, expected: Values
+) -> None:
     name = account.deploy(
         """
         class OutOfStock(Exception):
@@ -244,8 +252,8 @@ async def test_exception_is_answered_with_the_functions_own_stack(account: Any) 
     result = await account.invoke(name)
     error = json.loads(result.payload)
     assert result.status == 200
-    assert result.function_error == "Unhandled"
-    assert set(error) == {"errorMessage", "errorType", "requestId", "stackTrace"}
+    assert result.function_error == expected.error
+    assert list(error) == expected.members
     assert error["errorMessage"] == "no tea"
     assert error["errorType"] == "OutOfStock"
     assert error["requestId"] == result.request_id
@@ -259,25 +267,26 @@ async def test_exception_is_answered_with_the_functions_own_stack(account: Any) 
     assert line.startswith("[ERROR] OutOfStock: no tea\nTraceback (most recent call last):\n")
 
 
+@pytest.mark.behaviour("lambda.invocations.initialisation")
 @pytest.mark.parametrize(
     ("code", "handler", "kind", "message"),
     [
         (
             "import nowhere",
             "app.handler",
-            "Runtime.ImportModuleError",
+            "module",
             "Unable to import module 'app': No module named 'nowhere'",
         ),
         (
             ECHO,
             "other.handler",
-            "Runtime.ImportModuleError",
+            "module",
             "Unable to import module 'other': No module named 'other'",
         ),
         (
             ECHO,
             "app.handle",
-            "Runtime.HandlerNotFound",
+            "handler",
             "Handler 'handle' missing on module 'app'",
         ),
         (
@@ -291,8 +300,9 @@ async def test_exception_is_answered_with_the_functions_own_stack(account: Any) 
     ],
 )
 async def test_function_that_cannot_be_initialised_says_why(
-    account: Any, code: str, handler: str, kind: str, message: str
+    account: Any, code: str, handler: str, kind: str, message: str, expected: Values
 ) -> None:
+    kind = {"module": expected.module, "handler": expected.handler}.get(kind, kind)
     name = account.deploy(code, handler=handler)
     result = await account.invoke(name, log_type="Tail")
     error = json.loads(result.payload)
@@ -304,17 +314,20 @@ async def test_function_that_cannot_be_initialised_says_why(
     assert account.events("function.returned", name)[0]["error"] == kind
 
 
+@pytest.mark.behaviour("lambda.invocations.exit")
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
         ("sys.exit(1)", "Runtime exited with error: exit status 1"),
         ("sys.exit(0)", "Runtime exited without providing a reason"),
         ("os._exit(7)", "Runtime exited with error: exit status 7"),
-        ("os.kill(os.getpid(), signal.SIGKILL)", "Runtime exited with error: signal: killed"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", None),
         ("ctypes.string_at(0)", "Runtime exited with error: signal: segmentation fault"),
     ],
 )
-async def test_process_that_ends_is_an_exit_error(account: Any, code: str, reason: str) -> None:
+async def test_process_that_ends_is_an_exit_error(
+    account: Any, code: str, reason: str, expected: Values
+) -> None:
     name = account.deploy(
         f"""
         import ctypes, os, signal, sys
@@ -326,9 +339,9 @@ async def test_process_that_ends_is_an_exit_error(account: Any, code: str, reaso
         """
     )
     result = await account.invoke(name, "die", log_type="Tail")
-    message = f"RequestId: {result.request_id} Error: {reason}"
+    message = f"RequestId: {result.request_id} Error: {reason or expected.killed}"
     assert json.loads(result.payload) == {
-        "errorType": "Runtime.ExitError",
+        "errorType": expected.error,
         "errorMessage": message,
     }
     tail = result.log_tail.decode()
@@ -344,8 +357,11 @@ async def test_exit_at_import_is_an_exit_error(account: Any) -> None:
     assert error["errorMessage"].endswith("Runtime exited with error: exit status 4")
 
 
+@pytest.mark.behaviour("lambda.invocations.time-out")
 @pytest.mark.parametrize("code", ["while True: pass", "time.sleep(60)"])
-async def test_function_that_takes_too_long_is_killed(account: Any, code: str) -> None:
+async def test_function_that_takes_too_long_is_killed(
+    account: Any, code: str, expected: Values
+) -> None:
     name = account.deploy(
         f"""
         import time
@@ -358,8 +374,8 @@ async def test_function_that_takes_too_long_is_killed(account: Any, code: str) -
     )
     result = await account.invoke(name, True, log_type="Tail")
     assert json.loads(result.payload) == {
-        "errorType": "Sandbox.Timedout",
-        "errorMessage": f"RequestId: {result.request_id} Error: Task timed out after 0.40 seconds",
+        "errorType": expected.error,
+        "errorMessage": f"RequestId: {result.request_id} Error: {expected.words}",
     }
     tail = result.log_tail.decode()
     stamp = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
@@ -380,14 +396,17 @@ async def test_initialisation_has_a_limit_of_its_own_and_a_second_try(account: A
     assert len(account.pids(name)) == 2
 
 
+@pytest.mark.behaviour("lambda.invocations.memory")
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_DATA holds on Linux only")
-async def test_function_that_needs_too_much_memory_is_killed(account: Any) -> None:
+async def test_function_that_needs_too_much_memory_is_killed(
+    account: Any, expected: Values
+) -> None:
     name = account.deploy(
         "def handler(event, context):\n    return len(bytearray(event * 1_000_000))\n", memory=128
     )
     assert await account.value(name, 60) == 60_000_000
     error = await account.error(name, 300)
-    assert error["errorType"] == "Runtime.ExitError"
+    assert error["errorType"] == expected.error
     assert error["errorMessage"].endswith("signal: killed")
     assert await account.value(account.deploy(ECHO, memory=512, name=name), 1) == 1
 
@@ -467,6 +486,7 @@ async def test_output_larger_than_a_pipe_is_kept_whole(account: Any) -> None:
 # -- processes --------------------------------------------------------------------------------
 
 
+@pytest.mark.behaviour("lambda.invocations.frozen")
 async def test_process_is_frozen_between_invocations(account: Any, state_of: Any) -> None:
     name = account.deploy(
         """
@@ -492,6 +512,7 @@ async def test_process_is_frozen_between_invocations(account: Any, state_of: Any
     assert switches(pid) == stopped
 
 
+@pytest.mark.behaviour("lambda.invocations.side-by-side")
 async def test_invocations_that_wait_for_each_other_run_side_by_side(
     account: Any, tmp_path: Path
 ) -> None:
@@ -588,23 +609,26 @@ async def test_what_a_function_started_ends_with_it(account: Any, state_of: Any)
 # -- Invoke -----------------------------------------------------------------------------------
 
 
-async def test_unknown_function_is_not_found(account: Any) -> None:
+@pytest.mark.behaviour("lambda.invocations.unknown")
+async def test_unknown_function_is_not_found(account: Any, expected: Values) -> None:
     with pytest.raises(AwsError) as caught:
         await account.invoke("nobody")
-    assert (caught.value.code, caught.value.status) == ("ResourceNotFoundException", 404)
+    assert (caught.value.code, caught.value.status) == (expected.error, expected.status)
     arn = "arn:aws:lambda:us-east-1:123456789012:function:nobody"
     assert caught.value.message == f"Function not found: {arn}"
 
 
-@pytest.mark.parametrize(("kind", "limit"), [("RequestResponse", 6_291_456), ("Event", 1_048_576)])
-async def test_too_large_an_event_is_refused(account: Any, kind: str, limit: int) -> None:
+@pytest.mark.behaviour("lambda.invocations.request-size")
+@pytest.mark.parametrize("kind", ["RequestResponse", "Event"])
+async def test_too_large_an_event_is_refused(account: Any, kind: str, expected: Values) -> None:
     name = account.deploy("def handler(event, context):\n    return len(event)\n")
+    limit = expected.asynchronous if kind == "Event" else expected.largest
     payload = b'"' + b"x" * (limit - 2) + b'"'
     result = await account.functions.invoke(name, payload, invocation_type=kind)
     assert result.status == (200 if kind == "RequestResponse" else 202)
     with pytest.raises(AwsError, match=f"{limit + 1} byte payload is too large") as caught:
         await account.functions.invoke(name, payload + b" ", invocation_type=kind)
-    assert (caught.value.code, caught.value.status) == ("RequestTooLargeException", 413)
+    assert (caught.value.code, caught.value.status) == (expected.error, expected.status)
 
 
 async def test_event_that_is_no_json_is_refused(account: Any) -> None:
@@ -624,13 +648,17 @@ async def test_unknown_invocation_type_is_refused(account: Any) -> None:
         await account.invoke(account.deploy(ECHO), invocation_type="Later")
 
 
-async def test_asynchronous_invocation_is_answered_at_once_and_retried_twice(account: Any) -> None:
+@pytest.mark.behaviour("lambda.invocations.asynchronous")
+async def test_asynchronous_invocation_is_answered_at_once_and_retried_twice(
+    account: Any, expected: Values
+) -> None:
     name = account.deploy("def handler(event, context):\n    raise ValueError(event)\n")
     result = await account.invoke(name, "no", invocation_type="Event")
-    assert (result.status, result.payload) == (202, b"")
-    await account.event("function.returned", name, count=3)
-    requests = {e["request"] for e in account.events("function.invoked", name)}
-    assert requests == {result.request_id}
+    assert (result.status, result.payload) == (expected.status, b"")
+    await account.event("function.returned", name, count=expected.tries)
+    assert (await account.invoke(name, "no")).function_error == "Unhandled"
+    *requests, _ = [e["request"] for e in account.events("function.invoked", name)]
+    assert requests == [result.request_id] * expected.tries
 
 
 async def test_asynchronous_invocation_that_succeeds_runs_once(account: Any) -> None:
@@ -641,7 +669,10 @@ async def test_asynchronous_invocation_that_succeeds_runs_once(account: Any) -> 
     assert len(account.events("function.invoked", name)) == 2
 
 
-async def test_reserved_concurrency_throttles_what_is_over_it(account: Any, tmp_path: Path) -> None:
+@pytest.mark.behaviour("lambda.invocations.concurrency")
+async def test_reserved_concurrency_throttles_what_is_over_it(
+    account: Any, tmp_path: Path, expected: Values
+) -> None:
     code = """
         import os, time
         def handler(event, context):
@@ -653,7 +684,7 @@ async def test_reserved_concurrency_throttles_what_is_over_it(account: Any, tmp_
     await account.event("function.invoked", name)
     with pytest.raises(AwsError) as caught:
         await account.invoke(name, str(tmp_path / "go"))
-    assert (caught.value.code, caught.value.status) == ("TooManyRequestsException", 429)
+    assert (caught.value.code, caught.value.status) == (expected.error, expected.status)
     assert caught.value.extra["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
     (tmp_path / "go").touch()
     await first
@@ -671,6 +702,7 @@ async def test_throttled_asynchronous_invocation_is_tried_again(account: Any) ->
     await account.event("function.returned", name)
 
 
+@pytest.mark.behaviour("lambda.invocations.goes-on")
 async def test_function_runs_on_when_its_caller_has_gone(account: Any, tmp_path: Path) -> None:
     name = account.deploy(
         """

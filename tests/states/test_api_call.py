@@ -7,6 +7,7 @@ from labkit.states.api_call import ApiCallError, request_of, result_of
 HOST = "a1b2c3.execute-api.us-east-1.amazonaws.com"
 
 
+@pytest.mark.behaviour("states.api.notify")
 def test_notification_is_a_post_to_the_connection_of_the_stage():
     request = request_of(
         {
@@ -66,6 +67,7 @@ def test_wrong_parameter_is_named(changes, names):
         request_of({"ApiEndpoint": HOST, "Method": "POST", **changes})
 
 
+@pytest.mark.behaviour("states.api.success")
 @pytest.mark.parametrize("status", [200, 201, 204])
 def test_any_2xx_is_a_success(status):
     result = result_of(status, [("X", "1"), ("X", "2")], b'{"a":1}')
@@ -79,8 +81,9 @@ def test_body_that_is_no_json_is_a_string():
     assert result_of(200, [], b"")["StatusText"] == "OK"
 
 
-def test_other_status_is_the_error_with_the_body_as_its_cause():
+@pytest.mark.behaviour("states.api.error")
+def test_other_status_is_the_error_with_the_body_as_its_cause(expected):
     with pytest.raises(ApiCallError) as raised:
         result_of(410, [], b'{"message":"Gone"}')
-    assert raised.value.error == "ApiGateway.410"
+    assert raised.value.error == expected.error
     assert raised.value.cause == '{"message":"Gone"}'

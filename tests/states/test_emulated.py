@@ -29,6 +29,7 @@ def test_what_runs_here_is_not_refused(resource):
     assert refusals(machine({"Type": "Task", "Resource": resource})) == []
 
 
+@pytest.mark.behaviour("states.definitions.unrunnable")
 @pytest.mark.parametrize(
     "resource",
     [
@@ -53,6 +54,7 @@ def test_state_in_a_branch_is_looked_at_too():
     assert "(state Inside)" in refusals(machine({"Type": "Map", "Iterator": branch}))[0]
 
 
+@pytest.mark.behaviour("states.executions.distributed-only")
 @pytest.mark.parametrize("field", ["ItemReader", "ItemBatcher", "ResultWriter",
                                    "ToleratedFailureCount", "ToleratedFailurePercentage"])  # fmt: skip
 def test_what_only_a_distributed_map_has_is_refused(field):
@@ -60,6 +62,7 @@ def test_what_only_a_distributed_map_has_is_refused(field):
     assert f"does not emulate {field} of a Map (state A)" in refusals(machine(state))[0]
 
 
+@pytest.mark.behaviour("states.executions.distributed")
 def test_distributed_map_becomes_an_inline_one_with_a_warning():
     state = {"Type": "Map", "ItemProcessor": DISTRIBUTED, "Label": "L", "MaxConcurrency": 9}
     inner = machine({"Type": "Parallel", "Branches": [json.loads(machine(state, "M"))]})

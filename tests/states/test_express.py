@@ -17,6 +17,7 @@ def refused(resource, kind):
     return problems(json.dumps(machine), kind)
 
 
+@pytest.mark.behaviour("states.express.no-token")
 @pytest.mark.parametrize(
     ("resource", "words"),
     [
@@ -72,15 +73,17 @@ def test_execution_has_an_arn_of_its_own_form():
     assert express.execution_name(arn) == "order-1"
 
 
-@pytest.mark.parametrize(("given", "kept"), [(None, 300), (60, 60), (301, 300), (10**6, 300)])
-def test_execution_has_five_minutes_at_most(given, kept):
+@pytest.mark.behaviour("states.express.longest")
+@pytest.mark.parametrize("given", [None, 60, 301, 10**6])
+def test_execution_has_five_minutes_at_most(given, expected):
+    kept = min(given or expected.seconds, expected.seconds)
     machine = {"StartAt": "A", "States": {}} | ({} if given is None else {"TimeoutSeconds": given})
     assert json.loads(express.limited(json.dumps(machine)))["TimeoutSeconds"] == kept
 
 
-@pytest.mark.parametrize(
-    ("ms", "billed"), [(0, 100), (1, 100), (100, 100), (101, 200), (950, 1000)]
-)
-def test_duration_is_billed_in_steps_of_100_ms(ms, billed):
+@pytest.mark.behaviour("states.express.billing")
+@pytest.mark.parametrize(("ms", "steps"), [(0, 1), (1, 1), (100, 1), (101, 2), (950, 10)])
+def test_duration_is_billed_in_steps_of_100_ms(ms, steps, expected):
+    billed = steps * expected.milliseconds
     details = express.billing(timedelta(milliseconds=ms))
     assert details == {"billedDurationInMilliseconds": billed, "billedMemoryUsedInMB": 64}

@@ -5,6 +5,7 @@ import pytest
 from labkit.states.redrive import resumption, status_of
 
 
+@pytest.mark.behaviour("states.executions.redrive")
 @pytest.mark.parametrize("status", ["FAILED", "ABORTED", "TIMED_OUT"])
 def test_execution_that_did_not_succeed_can_be_redriven(status):
     assert status_of(status) == {"redriveStatus": "REDRIVABLE"}
@@ -39,6 +40,7 @@ MACHINE = json.dumps(
 )
 
 
+@pytest.mark.behaviour("states.executions.redrive")
 @pytest.mark.parametrize(
     ("events", "start", "given"),
     [

@@ -8,6 +8,7 @@ import pytest
 from labkit.states.resources import botocore_name, error_prefix, is_known
 
 
+@pytest.mark.behaviour("states.definitions.unknown-resource")
 @pytest.mark.parametrize(
     "resource",
     [
@@ -30,6 +31,7 @@ def test_resource_that_aws_documents_is_known(resource):
     assert is_known(resource)
 
 
+@pytest.mark.behaviour("states.definitions.unknown-resource")
 @pytest.mark.parametrize(
     "resource",
     [

@@ -61,6 +61,7 @@ def invoke(name: str, event: object = None) -> tuple[str | None, Any, str]:
     return answer.get("FunctionError"), json.load(answer["Payload"]), log
 
 
+@pytest.mark.behaviour("lambda.invocations.runtime-api")
 def test_function_runs_and_its_process_is_kept(lab: Lab, tools: str) -> None:
     create(
         tools,
@@ -96,6 +97,7 @@ def test_function_that_raises(lab: Lab, tools: str) -> None:
     assert "[ERROR] KeyError: 'sku'" in log
 
 
+@pytest.mark.behaviour("lambda.invocations.runtime-api")
 def test_function_that_sends_to_a_connection(lab: Lab, tools: str) -> None:
     function = create(
         tools,
