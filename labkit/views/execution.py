@@ -194,7 +194,7 @@ def _cells(run: Run, number: int, visit: Visit, attempt: Attempt) -> list[str]:
         str(number),
         escape(_name(visit)),
         escape(visit.type),
-        escape(f"{status.mark} {visit.word if is_last else status.word}"),
+        escape(f"{status.mark}\N{NO-BREAK SPACE}{visit.word if is_last else status.word}"),
         str(visit.attempts.index(attempt) + 1),
         _ms(attempt.begun - run.begun),
         _ms(took) + ("" if attempt.ended else " so far"),

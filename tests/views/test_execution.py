@@ -90,17 +90,17 @@ def test_the_picture_says_in_a_sentence_what_is_seen() -> None:
 def test_history_has_a_row_for_each_attempt_with_times_input_output_and_error() -> None:
     rows = cells(shown(recorded()))
     assert [row[1:5] for row in rows[:4]] == [
-        ["Reserve", "Task", "✗ failed", "1"],
-        ["Reserve", "Task", "✗ failed", "2"],
-        ["Reserve", "Task", "⤳ caught", "3"],
-        ["Pause", "Wait", "✓ done", "1"],
+        ["Reserve", "Task", "✗\N{NO-BREAK SPACE}failed", "1"],
+        ["Reserve", "Task", "✗\N{NO-BREAK SPACE}failed", "2"],
+        ["Reserve", "Task", "⤳\N{NO-BREAK SPACE}caught", "3"],
+        ["Pause", "Wait", "✓\N{NO-BREAK SPACE}done", "1"],
     ]
     assert [row[0] for row in rows] == [str(number) for number in range(1, len(rows) + 1)]
     assert rows[0][7].startswith('{"lines":[{"count":2}')
     assert rows[1][7] == "", "the input is that of the first attempt"
     assert rows[0][8] == "", "the output is that of the last one"
     assert rows[2][9].startswith("Lambda.ResourceNotFoundExcept")
-    assert ["Empty, iteration 2", "Fail", "✗ failed"] in [row[1:4] for row in rows]
+    assert ["Empty, iteration 2", "Fail", "✗\N{NO-BREAK SPACE}failed"] in [row[1:4] for row in rows]
     after = [int(row[5].removesuffix("\N{NO-BREAK SPACE}ms")) for row in rows]
     assert after == sorted(after)
     pause = int(rows[3][6].removesuffix("\N{NO-BREAK SPACE}ms"))
@@ -112,7 +112,7 @@ def test_history_is_that_of_the_time_while_it_runs() -> None:
     entered = next(e for e in events if e.kind == "state.entered" and e["state"] == "Pause")
     page = shown(events[: events.index(entered) + 1])
     assert page.text.endswith("Execution RUNNING")
-    assert cells(page)[-1][3] == "▶ running"
+    assert cells(page)[-1][3] == "▶\N{NO-BREAK SPACE}running"
     assert cells(page)[-1][6].endswith("so far")
     assert "▶ RUNNING" in page.html
     assert "○ Done: open" in page.text
