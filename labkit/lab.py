@@ -15,6 +15,7 @@ import atexit
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
@@ -26,6 +27,7 @@ from labkit.faults import Faults
 from labkit.origin import Origins
 from labkit.proxy import base_path, origins
 from labkit.runtime import redirect
+from labkit.unfinished import Unfinished
 
 if TYPE_CHECKING:
     from labkit.views.show import Show
@@ -161,6 +163,32 @@ class Lab:
         from labkit.views.browser_client import browser_client
 
         return browser_client(self.endpoint, orders_url, base_path())
+
+    def settle(self, timeout: float = 30.0) -> None:
+        """Wait until everything has ended that has begun: functions, messages, executions.
+
+        Args:
+            timeout: seconds to wait at most.
+
+        Raises:
+            TimeoutError: something still runs; the message says what.
+        """
+        unfinished, seen = Unfinished(), 0
+        deadline = time.monotonic() + timeout
+        while True:
+            events = self.log.after(seen)
+            unfinished.take(events)
+            if not unfinished:
+                return
+            seen = events[-1].seq if events else seen
+            try:
+                self.log.wait(
+                    lambda _: True, after=seen, timeout=max(0.0, deadline - time.monotonic())
+                )
+            except TimeoutError:
+                raise TimeoutError(
+                    f"Not everything has ended within {timeout:g} s: {unfinished}."
+                ) from None
 
     @property
     def is_running(self) -> bool:

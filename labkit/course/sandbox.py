@@ -39,6 +39,7 @@ from labkit.eventlog import Event
 from labkit.lab import DEFAULT_REGION, Lab
 from labkit.resources import RUNTIME, TRUST, Source, texts
 from labkit.runtime import redirect
+from labkit.unfinished import Unfinished
 
 STAGE = "prod"
 PATIENCE = 10.0
@@ -484,27 +485,16 @@ class Sandbox:
 
     def _unfinished(self) -> bool:
         """Whether an invocation, a message or an execution has begun and not ended."""
-        running: set[object] = set()
-        expected = Counter({socket.id: socket.sent for socket in self._sockets})
-        closing = {socket.id for socket in self._sockets if socket.closed}
-        for event in self._events():
-            match event.kind:
-                case "message.handled":
-                    expected[event["connection"]] -= 1
-                case "connection.closed":
-                    expected[event["connection"]] = 0
-                    closing.add(event["connection"])
-                case "disconnect.handled":
-                    closing.discard(event["connection"])
-                case "function.invoked":
-                    running.add(event["request"])
-                case "function.returned":
-                    running.discard(event["request"])
-                case "execution.started":
-                    running.add(event["execution"])
-                case "execution.ended":
-                    running.discard(event["execution"])
-        return bool(running or closing) or any(count > 0 for count in expected.values())
+        events = self._events()
+        if Unfinished(events):
+            return True
+        handled = Counter(e["connection"] for e in events if e.kind == "message.handled")
+        closed = {e["connection"] for e in events if e.kind == "connection.closed"}
+        return any(
+            socket.closed or handled[socket.id] < socket.sent
+            for socket in self._sockets
+            if socket.id not in closed
+        )
 
     def calls(self, service: str, operation: str = "") -> list[Event]:
         """The AWS calls that were made in this account, by code of any kind.
