@@ -29,12 +29,12 @@ PAIRS: dict[str, tuple[tuple[str, dict[str, Any]], tuple[str, dict[str, Any]]]] 
 def test_what_begins_is_unfinished_until_it_ends(what: str) -> None:
     (begins, begun), (ends, ended) = PAIRS[what]
     log = EventLog()
-    log.append(begins, **begun)
+    log.append(begins, None, **begun)
     unfinished = Unfinished(log.after())
     assert unfinished
     assert str(unfinished) == f"1 × {what}"
     seen = log.last
-    log.append(ends, **ended)
+    log.append(ends, None, **ended)
     unfinished.take(log.after(seen))
     assert not unfinished
     assert str(unfinished) == ""
@@ -44,8 +44,8 @@ def test_what_begins_is_unfinished_until_it_ends(what: str) -> None:
 def test_the_end_of_another_one_does_not_end_it(what: str) -> None:
     (begins, begun), (ends, ended) = PAIRS[what]
     log = EventLog()
-    log.append(begins, **begun)
-    log.append(ends, **dict.fromkeys(ended, "other"))
+    log.append(begins, None, **begun)
+    log.append(ends, None, **dict.fromkeys(ended, "other"))
     assert Unfinished(log.after())
 
 
