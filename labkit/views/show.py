@@ -140,7 +140,7 @@ class Show:
         def draw() -> View:
             return messages(self._log.after(0), connection)
 
-        if connection is not None:
+        if live:
             draw()  # an id that nobody has is an error of this cell
         return self._shown("messages", draw, live)
 
@@ -160,6 +160,27 @@ class Show:
 
         view = execution_view(which, execution)
         return self._shown("state_machine", lambda: view(self._log.after(0)), live)
+
+    def table(self, name: str, *, live: bool = False) -> View | Live:
+        """The items of a DynamoDB table, expired ones marked, and what changed last.
+
+        Nothing is read from the table: the log has what was written.
+
+        Args:
+            name: the table's.
+            live: follow what happens.
+
+        Raises:
+            LabError: the log has no such table; the error lists those that it has.
+        """
+        from labkit.views.items import items
+
+        def draw() -> View:
+            return items(self._log.after(0), name, time.time())
+
+        if live:
+            draw()  # a name that nobody has is an error of this cell
+        return self._shown(f"table {name}", draw, live)
 
     def logs(self, function: str, *, live: bool = False) -> View | Live:
         """What a function wrote, by invocation, with cold starts marked.
