@@ -47,7 +47,7 @@ from labkit.eventlog import Event, EventLog
 from labkit.faults import Faults
 from labkit.origin import Origins
 from labkit.trace import HEADER, Trace
-from labkit.wire import AwsRequest, AwsResponse, Headers
+from labkit.wire import AwsRequest, AwsResponse, Headers, as_text
 
 HOST = "127.0.0.1"
 LAST_PORT = 65_535
@@ -187,7 +187,7 @@ class Server:
             region,
             path,
             query,
-            Headers(request.headers.items()),
+            Headers(as_text(request.headers.items())),
             await request.read(),
         )
         return _answer(await self._aws.answer(call))
@@ -220,7 +220,7 @@ class Server:
                 method=request.method,
                 path=target.path or "/",
                 query=query,
-                headers=list(request.headers.items()),
+                headers=as_text(request.headers.items()),
                 body=await request.read(),
                 source_ip=request.remote or HOST,
                 trace=Trace.parse(request.headers.get(HEADER)),

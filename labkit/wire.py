@@ -40,6 +40,29 @@ class Headers(MutableMapping[str, str]):
         return len(self._items)
 
 
+def as_text(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Headers whose values can go on as JSON.
+
+    RFC 9110, 5.5: values were "allowed … in other charsets" once, ISO-8859-1 above all.  A value that is
+    no UTF-8 is read as that (our choice; AWS documents none), so that no event holds what is no character.
+
+    Args:
+        headers: names and values as aiohttp reads them: with half a surrogate pair for each byte that is
+            no UTF-8.
+    """
+    return [(name, _text(value)) for name, value in headers]
+
+
+def _text(value: str) -> str:
+    if value.isascii():
+        return value
+    try:
+        value.encode()
+        return value
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
 @dataclass(slots=True)
 class AwsRequest:
     """A request to an AWS API.

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from labkit.errors import AwsError
-from labkit.wire import AwsRequest, AwsResponse, Headers
+from labkit.wire import AwsRequest, AwsResponse, Headers, as_text
 
 
 def test_headers_find_any_case_and_keep_the_first_spelling() -> None:
@@ -28,3 +28,10 @@ def test_a_body_that_is_no_json_is_aws_error() -> None:
 
 def test_an_empty_body_is_an_empty_object() -> None:
     assert AwsRequest("GET", "lambda", "us-east-1", "/").json() == {}
+
+
+def test_header_that_is_no_utf_8_is_read_as_latin_1() -> None:
+    # As aiohttp reads bytes: with half of a surrogate pair for each that is no UTF-8.
+    sent = [(name, value.decode("utf-8", "surrogateescape")) for name, value in
+            [("a", b"plain"), ("b", "schön €".encode()), ("c", b"sch\xf6n")]]  # fmt: skip
+    assert as_text(sent) == [("a", "plain"), ("b", "schön €"), ("c", "schön")]

@@ -41,6 +41,7 @@ from labkit.apigateway.throttle import Rate, Throttle, rate_of
 from labkit.errors import AwsError
 from labkit.functions.model import Invocation
 from labkit.trace import Trace
+from labkit.wire import as_text
 
 
 class Admission:
@@ -171,7 +172,7 @@ class Admission:
             origin,
             request_id=request_id,
             now=now,
-            headers=request.headers.items(),
+            headers=as_text(request.headers.items()),
             query=request.raw_path.partition("?")[2],
             trace_root=trace.root,
         )

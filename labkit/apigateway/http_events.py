@@ -342,7 +342,9 @@ def _text(name: str, value: Any) -> str:
     if _TOKEN.fullmatch(name) is None:
         raise MalformedAnswer(f"{name!r} is no name of a header")
     if _NO_VALUE.search(text):
-        raise MalformedAnswer(f"the value of {name!r} holds a line break, or what else no header can")
+        raise MalformedAnswer(
+            f"the value of {name!r} holds a line break, or what else no header can"
+        )
     return text
 
 

@@ -69,7 +69,7 @@ from labkit.errors import AwsError
 from labkit.eventlog import EventLog, shorten
 from labkit.faults import Action, Faults
 from labkit.trace import HEADER, Trace
-from labkit.wire import AwsResponse
+from labkit.wire import AwsResponse, as_text
 
 GOING_AWAY = (1001, "Going away")
 """Code and reason of a connection that was idle for too long (captured) or has lasted too long."""
@@ -243,7 +243,7 @@ class WebSocketApis:
             connection_id,
             self._time(started),
             sys.intern(request.remote or "127.0.0.1"),
-            sys.intern(request.headers.get("User-Agent", "")),
+            sys.intern(_user_agent(request)),
         )
         stage: Stage | None = None
         status, problem = 200, ""
@@ -309,7 +309,7 @@ class WebSocketApis:
                 origin,
                 request_id=request_id,
                 now=self._now(),
-                headers=request.headers.items(),
+                headers=as_text(request.headers.items()),
                 query=_query(request),
                 trace_root=trace.root,
             )
@@ -746,3 +746,8 @@ def _malformed(route: Route, error: OutOfForm) -> str:
 
 def _query(request: web.BaseRequest) -> str:
     return request.raw_path.partition("?")[2]
+
+
+def _user_agent(request: web.BaseRequest) -> str:
+    ((_, agent),) = as_text([("User-Agent", request.headers.get("User-Agent", ""))])
+    return agent

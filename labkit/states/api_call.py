@@ -129,7 +129,9 @@ def request_of(parameters: Mapping[str, Any]) -> ApiRequest:
         content = parameters["RequestBody"]
         if not parameters.get("AllowNullValues"):
             content = _without_nulls(content)
-        body = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
+        body = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode(
+            "utf-8", "replace"
+        )
         headers["Content-Type"] = "application/json"
     return ApiRequest(host, path, method, query, headers, body)
 

@@ -1,15 +1,19 @@
 """JSON text as Step Functions reads it: that of RFC 8259, where Python's reader takes more.
 
-Our choice: how deeply it may be nested.  The interpreter copies values with a call for each level.
+Our choices: how deeply it may be nested, because the interpreter copies values with a call for each
+level; and that half of a surrogate pair is refused, which no service could store.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NoReturn
 
 DEEPEST = 200
 """Arrays and objects that may lie within one another."""
+
+_SURROGATE = re.compile(r"\\u[dD][89abABcdefCDEF]")
 
 
 def parse(text: str) -> Any:
@@ -18,11 +22,15 @@ def parse(text: str) -> Any:
     Raises:
         ValueError: it is not JSON (``NaN`` and ``Infinity`` are not), not Unicode, or nested too deeply.
     """
-    text.encode()  # refuses half a surrogate pair
+    text.encode()  # refuses half of a surrogate pair
     try:
         value = json.loads(text, parse_constant=_refuse)
     except RecursionError:
         raise _too_deep() from None
+    if _SURROGATE.search(text):
+        json.dumps(
+            value, ensure_ascii=False
+        ).encode()  # refuses half a pair that is written as \\ud83d
     if text.count("[") + text.count("{") > DEEPEST and _depth(value) > DEEPEST:
         raise _too_deep()
     return value

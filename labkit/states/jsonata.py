@@ -80,7 +80,7 @@ def _range(first: int, last: int, step: int) -> list[int]:
 
 
 def _hash(value: str, algorithm: str) -> str:
-    return hashlib.new(_HASHES[algorithm], value.encode()).hexdigest()
+    return hashlib.new(_HASHES[algorithm], value.encode("utf-8", "replace")).hexdigest()
 
 
 def _random(seed: int | None = None) -> float:

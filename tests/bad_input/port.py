@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from labkit import Lab, package
@@ -24,6 +25,9 @@ DEADLINE = 10.0
 
 SCOPE = "Credential=AKIDEXAMPLE/20260101/us-east-1/{service}/aws4_request"
 _TRACEBACK = re.compile(rb'Traceback|File \\?"')
+
+fewer = settings(max_examples=settings.default.max_examples // 4)
+"""For tests whose examples take long."""
 
 deep = st.integers(300, 1200).map(lambda depth: "[" * depth + "]" * depth)
 """JSON that is nested deeper than whoever reads it likes, or nearly so."""
@@ -59,6 +63,10 @@ values = st.recursive(
     max_leaves=6,
 )
 """JSON values of every kind."""
+
+
+octets = st.lists(st.sampled_from([9, *range(32, 127), *range(128, 256)]), max_size=20).map(bytes)
+"""What a header's value may hold on the wire (RFC 9110, 5.5)."""
 
 
 class Complaints(logging.Handler):

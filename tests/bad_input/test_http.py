@@ -9,7 +9,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.bad_input.port import NINES, LongBytes, Port, answer, deep, is_said_kindly, values
+from tests.bad_input.port import (
+    NINES,
+    LongBytes,
+    Port,
+    answer,
+    deep,
+    is_said_kindly,
+    octets,
+    values,
+)
 
 WHATEVER = """
 import json
@@ -28,8 +37,6 @@ HANDSHAKE = {
 }
 
 methods = st.sampled_from(["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"])
-octets = st.lists(st.sampled_from([9, *range(32, 127), *range(128, 256)]), max_size=20).map(bytes)
-"""What a header's value may hold on the wire (RFC 9110, 5.5)."""
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ def test_json_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["NaN", "[Infinity]", '{"a": -Infinity}', "{", "", '"\ud800"', "[" * 100_000]
+    "text",
+    ["NaN", "[Infinity]", '{"a": -Infinity}', "{", "", '"\ud800"', '"\\uD800"', "[" * 100_000],
 )
 def test_what_is_no_json_is_refused(text: str) -> None:
     with pytest.raises(ValueError):

@@ -153,6 +153,8 @@ def _text(data: Mapping[str, object], name: str, where: str = "") -> str:
     value = data.get(name)
     if not isinstance(value, str) or not value.strip():
         raise Malformed(where or name, f"must be a text that is not empty, not {_kind(value)}.")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise Malformed(where or name, "has half of a character; two surrogates make one.")
     if len(value) > 200:
         raise Malformed(where or name, f"has {len(value)} characters; 200 is the most.")
     return value

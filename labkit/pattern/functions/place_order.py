@@ -88,7 +88,7 @@ def _json_body(event: dict[str, Any]) -> object:
         body = base64.b64decode(body)
     try:
         return json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Malformed("", f"The request's body is not JSON: {error}.") from error
 
 

@@ -51,6 +51,7 @@ def test_order_survives_the_way_through_json() -> None:
         (order(currency="eur"), "currency", "must be a code such as EUR"),
         (order(currency="EURO"), "currency", "must be a code such as EUR"),
         (order(currency=978), "currency", "not the number 978"),
+        (order(customer="ada\ud83d"), "customer", "half of a character"),
         (order(items=[]), "items", "at least one line"),
         (order(items={}), "items", "at least one line"),
         (order(items=[line()] * 51), "items", "has 51 lines; 50 is the most"),
