@@ -25,10 +25,10 @@ CHANGES = 10
 """Changes that are told, at most."""
 
 COLUMNS = 8
-"""Attributes that have a column of their own, at most; the others share one."""
+"""Attributes beside the key that have a column of their own, at most; the others share one."""
 
-LETTERS = 60
-"""Letters of a value that are shown, at most."""
+LETTERS = 40
+"""Letters of a value that are shown, at most; a key is shown as a whole."""
 
 HERE = Status.RUNNING.mark
 """Stands before the newest change."""
@@ -125,24 +125,30 @@ def items(events: Iterable[Event], table: str, now: float) -> Page:
     newest = {id(change) for change in sorted(rows, key=lambda change: change.time)[-SHOWN:]}
     shown = [change for change in rows if id(change) in newest]
     last = found.changes[-1] if found.changes else None
-    own = found.attributes[:COLUMNS]
-    rest = found.attributes[COLUMNS:]
+    keys, names = found.keys, found.attributes[len(found.keys) :]
+    own, rest = names[:COLUMNS], names[COLUMNS:]
     cells = [
         [
+            *(_cell(change, name, found.ttl, now) for name in keys),
+            f"{HERE} {change.words}" if change is last else change.words,
             *(_cell(change, name, found.ttl, now) for name in own),
             *([_others(change, rest)] if rest else []),
-            f"{HERE} {change.words}" if change is last else change.words,
         ]
         for change in shown
     ]
     there = sum(change.after is not None for change in rows)
     caption = _caption(table, there, len(rows) - len(shown), told)
-    columns = [*(_head(name, found) for name in own), *(["Others"] if rest else []), "Last change"]
+    columns = [
+        *(_head(name, found) for name in keys),
+        "Last change",
+        *(_head(name, found) for name in own),
+        *(["Others"] if rest else []),
+    ]
     changes = found.changes[-CHANGES:]
     tale = [
         (
-            time.strftime("%H:%M:%S UTC", time.gmtime(change.time)),
-            _plain({"M": change.key}),
+            _clock(change.time),
+            " / ".join(_plain(value) for value in change.key.values()),
             change.words,
             change.values,
         )
@@ -208,13 +214,18 @@ def _cell(change: Change, name: str, ttl: str, now: float) -> str:
     value = (item or change.key).get(name)
     if value is None:
         return ""
-    said = short(_plain(value), LETTERS)
+    said = _plain(value) if name in change.key else short(_plain(value), LETTERS)
     number = _number(value)
     if number is not None and number.is_integer() and int(number) in _MOMENTS:
         said += time.strftime(" (%Y-%m-%d %H:%M:%S UTC)", time.gmtime(number))
     if number is not None and name == ttl and _is_expired(change, ttl, now):
         said += f" {Status.FAILED.mark} expired {_ago(now - number)}, may still be read"
     return said
+
+
+def _clock(moment: float) -> str:
+    seconds = time.strftime("%H:%M:%S", time.gmtime(moment))
+    return f"{seconds}.{int(moment * 1000) % 1000:03} UTC"
 
 
 def _is_expired(change: Change, ttl: str, now: float) -> bool:
