@@ -179,14 +179,15 @@ def _caption(what: str, those: Sequence[Connection]) -> str:
 
 
 def _twin(caption: str, those: Sequence[Connection]) -> str:
-    """Without ids and times, which differ from run to run."""
+    """Without ids and times, which differ from run to run; what an end means is said once, below."""
     lines = [caption]
     for one in those[-SHOWN:]:
         said = [f"stage {one.stage}", f"last route {one.route}" if one.route else "no route"]
         said += [one.message] if one.message else ["no message"]
-        said += [f"{_how(one)}: {_why(one)}"] if one.ended is not None else []
+        said += [_how(one)] if one.ended is not None else []
         lines.append(f"  {'; '.join(said)}")
-    return "\n".join(lines)
+    means = {_how(one): _why(one) for one in those[-SHOWN:] if one.ended and one.opened}
+    return "\n".join(lines + [f"  {how}: {why}" for how, why in means.items()])
 
 
 def _clock(moment: float) -> str:

@@ -90,7 +90,7 @@ def test_the_twin_has_no_ids_and_no_times() -> None:
         "1 open connection\n"
         "  stage prod; last route subscribe; ← to the client: type result\n\n"
         "1 ended connection\n"
-        "  stage test; no route; no message; ✗ refused: 403: no"
+        "  stage test; no route; no message; ✗ refused: 403"
     )
     assert "1005 No Status Received: The close frame" in connections([*two(), closed], 0).text
 
