@@ -5,6 +5,7 @@ from __future__ import annotations
 import http
 
 from labkit.eventlog import Event
+from labkit.views import close_codes
 
 _CALLS = {
     "BatchGetItem": "It reads several items at once.",
@@ -31,15 +32,6 @@ _STATES = {
     "Task": "The state machine has something done, and waits for what comes of it.",
     "Wait": "The state machine waits, and nothing runs meanwhile.",
 }
-
-_CLOSED = {
-    1000: "The client closed the connection in the usual way.",
-    1001: "The connection was given up: it was idle, too old, or its page was left.",
-    1005: "The connection was closed without a reason.",
-    1006: "The connection broke: nobody said good-bye.",
-    1009: "A message was larger than API Gateway takes.",
-}
-"""Close codes of RFC 6455, section 7.4.1."""
 
 
 def explain(event: Event) -> str:
@@ -73,7 +65,7 @@ def explain(event: Event) -> str:
         case "connection.opened":
             return "The connection has an id, and is open: from here on either side may send at any time."
         case "connection.closed":
-            why = _CLOSED.get(data["code"], "The connection is over.")
+            why = close_codes.meaning(data["code"], data["reason"])
             return f"{why} API Gateway runs what the route $disconnect leads to, if it can."
         case "frame.in":
             return "A message comes from the client, over the connection that is open already."

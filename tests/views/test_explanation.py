@@ -36,7 +36,7 @@ def happened(kind: str, **data: Any) -> Event:
         (happened("aws.call", service="s3", operation="PutObject", status=200), "A call to an AWS"),
         (happened("state.entered", state="A", type="Choice"), "chooses the next state"),
         (happened("connection.closed", code=1006, reason=""), "broke"),
-        (happened("connection.closed", code=4999, reason=""), "is over"),
+        (happened("connection.closed", code=4999, reason=""), "The application chose"),
         (happened("execution.ended", status="FAILED"), "was not left"),
     ],
 )
