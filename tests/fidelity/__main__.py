@@ -1,9 +1,9 @@
 """``python -m tests.fidelity``: write docs/fidelity.md anew.
 
-    python -m tests.fidelity            write the page
-    python -m tests.fidelity --mutate   change each value of each behaviour, and see a test fail
-    python -m tests.fidelity --mutate tests/apigateway/test_routes.py
-                                        the same for the values that these tests read
+python -m tests.fidelity            write the page
+python -m tests.fidelity --mutate   change each value of each behaviour, and see a test fail
+python -m tests.fidelity --mutate tests/apigateway/test_routes.py
+                                    the same for the values that these tests read
 """
 
 from __future__ import annotations
@@ -22,7 +22,12 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["--mutate"]:
         files = arguments[1:] or sorted({f"tests/{claim.file}" for claim in claims()})
         # A test that fails half-way leaves open what it would have closed.
-        quiet = ["-W", "ignore::ResourceWarning", "-W", "ignore::pytest.PytestUnraisableExceptionWarning"]
+        quiet = [
+            "-W",
+            "ignore::ResourceWarning",
+            "-W",
+            "ignore::pytest.PytestUnraisableExceptionWarning",
+        ]
         return pytest.main(["-q", "-p", "no:cacheprovider", *quiet, "--mutate-values", *files])
     if arguments:
         print(__doc__, file=sys.stderr)

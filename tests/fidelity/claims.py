@@ -44,12 +44,17 @@ def claims(folder: Path = TESTS) -> list[Claim]:
 
 def _tests(module: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     for node in module.body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test"):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith(
+            "test"
+        ):
             yield node
 
 
 def _behaviours(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
     for decorator in function.decorator_list:
-        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == f"pytest.mark.{MARKER}":
+        if (
+            isinstance(decorator, ast.Call)
+            and ast.unparse(decorator.func) == f"pytest.mark.{MARKER}"
+        ):
             for argument in decorator.args:
                 yield ast.literal_eval(argument)

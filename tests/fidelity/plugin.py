@@ -6,6 +6,7 @@
 
 With ``--mutate-values`` each such test runs once for each of its behaviours' values, which is then
 another one.  A value that no test notices is an error: either no test reads it, or it tells nothing.
+A behaviour counts if the files of all its tests are run.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.fidelity.behaviours import Behaviour, behaviours, mutants
-from tests.fidelity.claims import MARKER
+from tests.fidelity.claims import MARKER, TESTS, claims
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Tell of the marker, and keep count of mutants if they are asked for."""
     config.addinivalue_line("markers", f"{MARKER}(*ids): proves these behaviours of AWS")
     if config.getoption("--mutate-values"):
-        config.pluginmanager.register(Mutation(), "mutation")
+        config.pluginmanager.register(Mutation(config.rootpath / TESTS.name), "mutation")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -123,9 +125,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Mutation:
-    """Runs tests with changed values, and counts which of them are noticed."""
+    """Runs tests with changed values, and counts which of them are noticed.
 
-    def __init__(self) -> None:
+    Args:
+        folder: where the tests are, those too that are not run.
+
+    Attributes:
+        noticed: each changed value, and whether a test has failed with it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self.noticed: dict[str, bool] = {}
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
@@ -134,18 +144,29 @@ class Mutation:
             ids = named(metafunc.definition)
             cases = [each for key in ids for each in all_mutants(known()[key])]
             if cases:
-                metafunc.parametrize("mutant", cases, ids=[str(number) for number in range(len(cases))])
+                metafunc.parametrize(
+                    "mutant", cases, ids=[str(number) for number in range(len(cases))]
+                )
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
-        """Leave out all other tests."""
-        chosen = [item for item in items if _mutant_of(item) is not None]
+        """Leave out all other tests, and behaviours of which only some of the tests are there."""
+        there = {item.path for item in items}
+        partly = {
+            claim.behaviour
+            for claim in claims(self._folder)
+            if self._folder / claim.file not in there
+        }
+        chosen = []
+        for item in items:
+            mutant = _mutant_of(item)
+            if mutant is not None and mutant.behaviour not in partly:
+                chosen.append(item)
+                self.noticed.setdefault(_key(item), False)
         config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
         items[:] = chosen
-        for item in chosen:
-            self.noticed.setdefault(_key(item), False)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
