@@ -113,12 +113,12 @@ class Part:
         if not self.at:
             return f"{Status.OPEN.mark} nothing yet"
         step = self.at[-1]
-        what = _of(self.name, step.what)
+        what = _of(self.name, step)
         if step.kind is Kind.STATE:
-            what = f"state {what}"
-        elif self.name in _OUTSIDE:
-            what = f"{'sent' if step.source == self.name else 'got'} {what}"
-        return f"{Status.FAILED.mark} {what}" if step.failed else what
+            return f"state {what}"
+        if self.name in _OUTSIDE:
+            return f"{'sent' if step.source == self.name else 'got'} {what}"
+        return what
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +144,7 @@ class Move:
     def sentence(self) -> str:
         """What happened, between functions, tables and state machines where they are known."""
         source, target = (within or name for name, within in (self.source, self.target))
-        mark = f"{Status.FAILED.mark} " if self.step.failed else ""
-        return f"{source} → {target}: {mark}{_of(target, self.step.what)}"
+        return f"{source} → {target}: {_of(target, self.step)}"
 
 
 @dataclass(slots=True)
@@ -286,9 +285,13 @@ def _within(event: Event, part: str) -> str:
     return ""
 
 
-def _of(name: str, what: str) -> str:
-    """What a step says, without the name of what it is said of."""
-    return what.removeprefix(f"{name} ").replace(f" on {name}", "")
+def _of(name: str, step: Step) -> str:
+    """What a step says, without the name of what it is said of; short, and with a mark if it failed."""
+    what = step.what.removeprefix(f"{name} ").replace(f" on {name}", "")
+    if not step.failed:
+        return what
+    call, failed, status = what.rpartition(" failed with ")
+    return f"{call} {Status.FAILED.mark} {status}" if failed else f"{Status.FAILED.mark} {what}"
 
 
 def _many(count: int, noun: str) -> str:

@@ -227,7 +227,7 @@ def test_the_twin_counts_what_was_called_and_by_whom() -> None:
 def test_the_last_way_is_numbered_and_told_in_words() -> None:
     chart = layout(system(three()), 2)
     assert [said for said, _ in chart.rows] == [
-        "1  f → t: ✗ GetItem failed with 400",
+        "1  f → t: GetItem ✗ 400",
         "2  HTTP API → Client: ✗ 500",
     ]
     assert [after for _, after in chart.rows] == ["0.0 ms", "1,500.0 ms"]
@@ -255,7 +255,7 @@ def three() -> list[Event]:
 def test_a_box_says_what_was_counted_and_what_happened_last() -> None:
     boxes = {box.lines[0]: box for box in layout(system(three())).boxes}
     assert boxes["f"].lines == ("f", "1 call, 1 cold", "is done")
-    assert boxes["t"].lines == ("t", "1 call, ✗ 1", "✗ GetItem failed wit…")
+    assert boxes["t"].lines == ("t", "1 call, ✗ 1", "GetItem ✗ 400")
     assert boxes["t"].failed
     assert boxes[HTTP_API].lines == (HTTP_API, "1 call, ✗ 1", "✗ 500")
     assert boxes["WebSocket API"].lines[2] == "○ nothing yet"
