@@ -1,7 +1,7 @@
 """A browser, and JupyterLab to look at.
 
-``page`` is an empty page of Chromium; ``open_notebook`` opens a notebook in real JupyterLab on it.  A
-test fails if anything that it opened asked for more than this machine has.
+``page`` is an empty page of Chromium; ``open_notebook`` opens a notebook in real JupyterLab.  Whatever
+asks for more than this machine has fails.
 
 Playwright runs an event loop of its own in the main thread, which must have ended before a test of
 another file runs one.  So a browser is a file's.
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -35,11 +34,8 @@ FLAGS = (
 )
 
 
-class OpenNotebook(Protocol):
-    """Opens a notebook on the test's page."""
-
-    def __call__(self, path: str, *, kernel: bool = True) -> Notebook:
-        """See :meth:`Notebook.open`."""
+OpenNotebook = Callable[[str], Notebook]
+"""Opens a notebook by its path below the server's folder."""
 
 
 @pytest.fixture(scope="session")
@@ -75,13 +71,20 @@ def page(browser: Browser) -> Iterator[Page]:
         yield page
 
 
+@pytest.fixture(scope="module")
+def jupyterlab(browser: Browser) -> Iterator[Page]:
+    """A page for the notebooks of a file, one after the other: JupyterLab takes seconds to load."""
+    with opened(browser) as page:
+        yield page
+
+
 @pytest.fixture
-def open_notebook(page: Page, server: Server) -> Iterator[OpenNotebook]:
-    """Opens notebooks on ``page``, one at a time; their kernels end with the test."""
+def open_notebook(jupyterlab: Page, server: Server) -> Iterator[OpenNotebook]:
+    """Opens a notebook of the server; the one before it must be closed."""
     notebooks = []
 
-    def open_one(path: str, *, kernel: bool = True) -> Notebook:
-        notebooks.append(Notebook.open(page, server, path, kernel=kernel))
+    def open_one(path: str) -> Notebook:
+        notebooks.append(Notebook.open(jupyterlab, server, path))
         return notebooks[-1]
 
     yield open_one

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Locator, Page, Route
+from playwright.sync_api import Locator, Page
 
 from tests.browser.server import LAB, Server
 
@@ -16,18 +16,42 @@ ARTIFACTS = LAB / "artifacts" / "browser"
 
 THEMES = ("JupyterLab Light", "JupyterLab Dark")
 
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+
 WIDTH, HEIGHT = 1250, 1400
 """Of the browser's window, in pixels."""
 
 SLICE = 1700
 """Height of one screenshot, in pixels; a notebook has several."""
 
+_NO_KERNELS = {"default": "", "kernelspecs": {}}
+_IS_OPEN = """async path => {
+  const context = window.jupyterapp?.shell?.currentWidget?.context
+  if (context?.path !== path) return false
+  await context.ready
+  return document.querySelector('.jp-Notebook .jp-Cell') !== null
+}"""
+_CLOSE = """async () => {
+  jupyterapp.shell.currentWidget.context.model.dirty = false
+  await jupyterapp.commands.execute('application:close-all')
+  await jupyterapp.serviceManager.sessions.shutdownAll()
+}"""
 _IDLE = """() => {
   const session = window.jupyterapp?.shell?.currentWidget?.context?.sessionContext?.session;
   return session?.kernel?.status === 'idle'
 }"""
 _RAN = """() => [...document.querySelectorAll('.jp-CodeCell')].every(cell =>
   /^\\[\\d+\\]:$/.test(cell.querySelector('.jp-InputPrompt').textContent.trim()))"""
+_SCROLLED_UP = """() => {
+  const all = document.querySelector('.jp-WindowedPanel-outer')
+  all.scrollTop = 0
+  return all.scrollHeight
+}"""
+_ALL_IN_SIGHT = """() => {
+  const all = document.querySelector('.jp-WindowedPanel-outer')
+  return all.scrollTop === 0 && all.clientHeight >= all.scrollHeight - 1
+    && new Promise(seen => requestAnimationFrame(() => requestAnimationFrame(() => seen(true))))
+}"""
 
 
 def write_notebook(server: Server, name: str, *cells: str) -> str:
@@ -43,7 +67,8 @@ def write_notebook(server: Server, name: str, *cells: str) -> str:
     """
     path = server.root / "notebooks" / f"{name}.ipynb"
     made = [nbformat.v4.new_code_cell(source, id=f"c-{n}") for n, source in enumerate(cells)]
-    path.write_text(nbformat.writes(nbformat.v4.new_notebook(cells=made)), "utf-8")
+    notebook = nbformat.v4.new_notebook(cells=made, metadata={"kernelspec": KERNEL})
+    path.write_text(nbformat.writes(notebook), "utf-8")
     return path.relative_to(server.root).as_posix()
 
 
@@ -66,22 +91,25 @@ class Notebook:
         """Open a notebook as a student does.
 
         Args:
-            page: an empty page.
+            page: an empty page, or one whose last notebook is closed.
             server: who serves it.
             path: its path below the server's folder.
-            kernel: whether one can be started; without, the student closes JupyterLab's question
-                for one with "No Kernel".
+            kernel: whether there is one to start; an empty page must do without from the beginning.
+                JupyterLab then asks for one, and the student closes the question.
         """
         if not kernel:
-            page.route("**/api/sessions?*", _refuse_to_start)
-        page.goto(f"{server.url}/lab/tree/{path}?reset")
-        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+            page.route("**/api/kernelspecs*", lambda route: route.fulfill(json=_NO_KERNELS))
         opened = cls(page, server, path)
+        if page.url.startswith(server.url):
+            opened.command("docmanager:open", path=path, factory="Notebook")
+        else:
+            page.goto(f"{server.url}/lab/tree/{path}?reset")
+        page.wait_for_function(_IS_OPEN, arg=path, timeout=60_000)
         if kernel:
             page.wait_for_function(_IDLE, timeout=60_000)
         else:
-            page.get_by_role("button", name="No Kernel").click()
-        opened.command("application:toggle-left-area")
+            page.locator(".jp-Dialog .jp-mod-reject").click()
+        page.evaluate("() => jupyterapp.shell.collapseLeft()")
         opened.theme(THEMES[0])
         return opened
 
@@ -164,10 +192,9 @@ class Notebook:
             The files.
         """
         ARTIFACTS.mkdir(parents=True, exist_ok=True)
-        height = self.page.evaluate(
-            "() => document.querySelector('.jp-WindowedPanel-outer').scrollHeight"
-        )
+        height = self.page.evaluate(_SCROLLED_UP)
         self.page.set_viewport_size({"width": WIDTH, "height": height + 150})
+        self.page.wait_for_function(_ALL_IN_SIGHT)
         made = []
         for number, top in enumerate(range(0, height + 150, SLICE), 1):
             path = ARTIFACTS / f"{name}-{number:02}.png"
@@ -185,13 +212,5 @@ class Notebook:
         return self.server.root / self.path
 
     def close(self) -> None:
-        """End all kernels."""
-        self.page.evaluate("() => jupyterapp.serviceManager.sessions.shutdownAll()")
-
-
-def _refuse_to_start(route: Route) -> None:
-    """What a server answers that cannot start a kernel."""
-    if route.request.method == "POST":
-        route.fulfill(status=500)
-    else:
-        route.continue_()
+        """Close it without saving, and end all kernels."""
+        self.page.evaluate(_CLOSE)

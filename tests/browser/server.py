@@ -25,8 +25,8 @@ SERVED = ("notebooks", "exercises", "solutions")
 
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-    # Each cell is in the page, and not only those that are in sight.
-    "notebook-extension/tracker": {"windowingMode": "none"},
+    # Each cell is in the page, and not only those that are in sight; nothing is below the last one.
+    "notebook-extension/tracker": {"windowingMode": "none", "scrollPastEnd": False},
 }
 
 SECONDS = 40.0

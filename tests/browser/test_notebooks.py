@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Page
 
 from tests.browser.axe import complaints
-from tests.browser.loopback import opened
 from tests.browser.notebook import THEMES, Notebook
 from tests.browser.server import LAB, Server
 
@@ -20,16 +19,15 @@ in_both_themes = pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def lesson(request: pytest.FixtureRequest, browser: Browser, server: Server) -> Iterator[Notebook]:
+def lesson(request: pytest.FixtureRequest, jupyterlab: Page, server: Server) -> Iterator[Notebook]:
     """A lesson whose cells have all run."""
-    with opened(browser) as page:
-        notebook = Notebook.open(page, server, f"notebooks/{request.param}.ipynb")
-        if request.param == NAMES[0]:
-            notebook.run_all_from_the_menu()
-        else:
-            notebook.run_all()
-        yield notebook
-        notebook.close()
+    notebook = Notebook.open(jupyterlab, server, f"notebooks/{request.param}.ipynb")
+    if request.param == NAMES[0]:
+        notebook.run_all_from_the_menu()
+    else:
+        notebook.run_all()
+    yield notebook
+    notebook.close()
 
 
 def test_every_cell_runs_and_none_shows_an_error(lesson: Notebook) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import OpenNotebook
+from tests.browser.loopback import opened
 from tests.browser.notebook import Notebook
 from tests.browser.server import LAB, Server
 
@@ -29,8 +29,14 @@ def outputs(path: Path) -> list[dict[str, Any]]:
 
 
 def words(markup: str) -> str:
-    """The words of HTML, with one blank between two."""
-    return " ".join(html.unescape(re.sub(r"<style.*?</style>|<[^>]*>", " ", markup)).split())
+    """The letters of HTML that a reader sees; what is between two words depends on styles."""
+    seen = re.sub(r"<style.*?</style>|<[^>]*>", "", markup, flags=re.DOTALL)
+    return letters(html.unescape(seen))
+
+
+def letters(text: str) -> str:
+    """A text without blanks and line ends."""
+    return "".join(text.split())
 
 
 def pictures(page: Page, within: str = "") -> list[str]:
@@ -47,18 +53,26 @@ def stored_pictures(path: Path) -> list[str]:
     return [html.unescape(alt) for alt in re.findall(r'<img [^>]*alt="([^"]*)"', markup)]
 
 
+@pytest.fixture(scope="module")
+def without_kernels(browser: Browser) -> Iterator[Page]:
+    """A page for JupyterLab where there is no kernel to start."""
+    with opened(browser) as page:
+        yield page
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_lesson_shows_every_result_without_a_kernel_and_untrusted(
-    open_notebook: OpenNotebook, server: Server, name: str
+    without_kernels: Page, server: Server, name: str
 ) -> None:
     path = f"notebooks/{name}.ipynb"
-    notebook = open_notebook(path, kernel=False)
+    notebook = Notebook.open(without_kernels, server, path, kernel=False)
     assert trusted(notebook) == {False}
     seen = notebook.page.locator(".jp-OutputArea-output").all_inner_texts()
-    text = words(" ".join(seen))
+    text = letters("".join(seen))
     for output in outputs(server.root / path):
         assert shown(output) in text
     assert pictures(notebook.page, ".jp-OutputArea-output") == stored_pictures(server.root / path)
+    notebook.close()
 
 
 def trusted(notebook: Notebook) -> set[bool]:
@@ -77,7 +91,7 @@ def shown(output: dict[str, Any]) -> str:
         return words(data["text/html"])
     if output["output_type"] == "error":
         return str(output["ename"])
-    return " ".join(str(data.get("text/plain", output.get("text", ""))).split())
+    return letters(str(data.get("text/plain", output.get("text", ""))))
 
 
 def test_a_students_notebook_says_where_its_fields_went(
@@ -100,16 +114,18 @@ def test_a_students_notebook_says_where_its_fields_went(
 
 
 def test_an_export_shows_its_pictures_offline(
-    browser: Browser, server: Server, tmp_path: Path
+    browser: Browser, jupyterlab: Page, server: Server, tmp_path: Path
 ) -> None:
     """File, Save and Export Notebook As, HTML."""
     name = "notebooks/00_start_here.ipynb"
-    with urllib.request.urlopen(f"{server.url}/nbconvert/html/{name}", timeout=60) as answer:
-        exported = tmp_path / "exported.html"
-        exported.write_bytes(answer.read())
+    jupyterlab.goto(f"{server.url}/lab?reset")  # which gives the page its token
+    token = next(c["value"] for c in jupyterlab.context.cookies() if c["name"] == "_xsrf")
+    address = f"{server.url}/nbconvert/html/{name}?_xsrf={token}"
+    exported = tmp_path / "exported.html"
+    exported.write_bytes(jupyterlab.context.request.get(address, fail_on_status_code=True).body())
     context = browser.new_context(offline=True)
     page = context.new_page()
-    page.goto(exported.as_uri(), wait_until="load")
+    page.goto(exported.as_uri())
     there = stored_pictures(server.root / name)
     assert there
     assert pictures(page) == there
