@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from labkit.errors import EnvironmentProblem
 from labkit.eventlog import Event, EventLog
-from labkit.faults import Action, Fault, Faults
+from labkit.faults import Action, Fault, Faults, known
 
 PATIENCE = 10.0
 """Seconds that the cloud may take for an answer; something else may never give one."""
@@ -64,8 +64,7 @@ class AttachedFaults(Faults):
         **match: Any,
     ) -> Fault:
         """Set a fault in the other process; see :meth:`labkit.faults.Faults.add`."""
-        super().add(step, action)  # the same errors as in process
-        Faults.clear(self)
+        known(step, action)  # the same errors as in process
         wish = {
             "step": step,
             "action": str(action),
@@ -75,13 +74,16 @@ class AttachedFaults(Faults):
             "code": code,
             "match": match,
         }
-        return _fault(_ask(self._endpoint, "POST", "/_labkit/faults", wish))
+        fault = _fault(_ask(self._endpoint, "POST", "/_labkit/faults", wish))
+        self.changes += 1
+        return fault
 
     def clear(self, fault: Fault | int | None = None) -> None:
         """Take back one fault, or all of them, in the other process."""
         number = fault.id if isinstance(fault, Fault) else fault
         path = "/_labkit/faults" + ("" if number is None else f"/{number}")
         _ask(self._endpoint, "DELETE", path)
+        self.changes += 1
 
     def __iter__(self) -> Any:
         return iter([_fault(record) for record in _ask(self._endpoint, "GET", "/_labkit/faults")])

@@ -116,9 +116,13 @@ class Faults:
 
     Args:
         log: where ``fault.applied`` is written.
+
+    Attributes:
+        changes: how often a fault was set or taken back here so far.
     """
 
     def __init__(self, log: EventLog) -> None:
+        self.changes = 0
         self._log = log
         self._faults: tuple[Fault, ...] = ()
         self._lock = threading.Lock()
@@ -158,16 +162,11 @@ class Faults:
         Raises:
             ValueError: the step or the action is unknown; the message lists the known ones.
         """
-        if step not in STEPS:
-            raise ValueError(f"No step is called {step!r}. Steps: {', '.join(sorted(STEPS))}.")
-        try:
-            what = Action(action)
-        except ValueError:
-            known = ", ".join(Action)
-            raise ValueError(f"No action is called {action!r}. Actions: {known}.") from None
+        what = known(step, action)
         fault = Fault(next(self._ids), step, what, match, times, seconds, status, code)
         with self._lock:
             self._faults = (*self._faults, fault)
+            self.changes += 1
         for told in self._watchers:
             told(fault)
         return fault
@@ -266,16 +265,18 @@ class Faults:
         number = fault.id if isinstance(fault, Fault) else fault
         with self._lock:
             self._faults = tuple(f for f in self._faults if number is not None and f.id != number)
+            self.changes += 1
 
     def __iter__(self) -> Any:
         return iter(self._faults)
 
-    def struck(self, fault: Fault) -> int:
-        """How often a fault has struck so far, as the log tells."""
-        return sum(
-            event.kind == "fault.applied" and event["fault"] == fault.id
-            for event in self._log.after(0)
-        )
+    def strikes(self, after: int = 0) -> list[Event]:
+        """Each time that a fault has struck, as the log tells: ``fault.applied``, oldest first.
+
+        Args:
+            after: begin behind this event.
+        """
+        return [event for event in self._log.after(after) if event.kind == "fault.applied"]
 
     def strike(
         self, step: str, trace: Trace | None = None, /, *actions: Action, **context: Any
@@ -308,6 +309,21 @@ class Faults:
             "fault.applied", trace, fault=fault.id, step=step, action=str(fault.action), **context
         )
         return fault
+
+
+def known(step: str, action: str | Action) -> Action:
+    """The action, where there is such a step and such an action.
+
+    Raises:
+        ValueError: there is none; the message lists the known ones.
+    """
+    if step not in STEPS:
+        raise ValueError(f"No step is called {step!r}. Steps: {', '.join(sorted(STEPS))}.")
+    try:
+        return Action(action)
+    except ValueError:
+        actions = ", ".join(Action)
+        raise ValueError(f"No action is called {action!r}. Actions: {actions}.") from None
 
 
 def _opens(event: Event, connection: str) -> bool:

@@ -300,8 +300,10 @@ def test_faults_are_the_same_in_process_and_attached(lab: Lab) -> None:
     second = lab.faults.add("function.invoke", "delay", seconds=0.25, function="f")
     assert second.id == first.id + 1
     assert [fault.to_dict() for fault in lab.faults] == [first.to_dict(), second.to_dict()]
+    assert lab.faults.changes == 2
     assert (first.times, first.match, second.seconds) == (None, {"connection": "c"}, 0.25)
     lab.faults.clear(first)
+    assert lab.faults.changes == 3
     assert [fault.id for fault in lab.faults] == [second.id]
     lab.faults.clear()
     assert list(lab.faults) == []

@@ -99,7 +99,7 @@ def card(shown: Event | EventLog | Faults) -> Table:
             return event_card(shown)
         case EventLog():
             return log_card(shown)
-    return faults_table(shown)
+    return faults_table(shown, shown.strikes())
 
 
 def _said(value: Any) -> str:

@@ -1,21 +1,23 @@
 """The fault panel: what may go wrong, to choose and press, and what is set, as a table.
 
 The widgets only take input; each button makes the call that is written beside it, and nothing is
-printed.  What is set is a table in an output of its own, which a notebook keeps when they are gone.
+printed.  What is set is a table in an output of its own, which follows what happens, and which a notebook
+keeps when the widgets are gone.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from html import escape
 from typing import Any
 
 from labkit.errors import LabError
-from labkit.eventlog import Event, EventLog, open_connections
+from labkit.eventlog import Event, EventLog
 from labkit.faults import Fault, Faults
-from labkit.views.controls import Controls
-from labkit.views.live import Display
-from labkit.views.view import STYLE, Table, View
+from labkit.views.controls import Controls, show_inputs
+from labkit.views.live import Gallery
+from labkit.views.view import STYLE, Table
 
 STANDS_FOR = "(Buttons for what may go wrong, while the kernel runs.)"
 """The text of the output that holds the buttons, which a notebook keeps when they are gone."""
@@ -23,24 +25,34 @@ STANDS_FOR = "(Buttons for what may go wrong, while the kernel runs.)"
 _DIFFERS = frozenset({"connection", "api"})
 """What a fault matches that is another in each run."""
 
+_TOLD = ("fault", "step", "action")
+"""What each ``fault.applied`` says; the rest is what was known at the step."""
 
-def faults_table(faults: Faults) -> Table:
+
+def faults_table(faults: Iterable[Fault], strikes: Iterable[Event]) -> Table:
     """The faults that are set, and how often each struck and still strikes.
 
     Args:
-        faults: the faults.
+        faults: the faults that are set.
+        strikes: each time that a fault has struck; of a fault that is not set any more it is told what
+            it did.
     """
+    struck = list(strikes)
+    count = Counter(event["fault"] for event in struck)
     there = list(faults)
-    rows = [
-        (str(fault.id), _said(fault), str(faults.struck(fault)), _left(fault.times))
-        for fault in there
-    ]
+    rows = {f.id: (_said(f), str(count[f.id]), _left(f.times)) for f in there}
     lines = [f"{_said(fault, _DIFFERS)}: strikes {_left(fault.times)}" for fault in there]
+    over = {event["fault"]: event for event in struck if event["fault"] not in rows}
+    for number, event in over.items():
+        rows[number] = (_did(event), str(count[number]), "no more")
+    lines += sorted(
+        {f"{event['action']} at {event['step']}: has struck" for event in over.values()}
+    )
     nothing = "No fault is set."
     return Table(
-        "Faults that are set",
+        "Faults",
         ("Number", "What goes wrong", "Has struck", "Still strikes"),
-        rows,
+        [(str(number), *rows[number]) for number in sorted(rows)],
         "\n".join(lines) or nothing,
         nothing,
     )
@@ -56,6 +68,11 @@ def _said(fault: Fault, without: frozenset[str] = frozenset()) -> str:
     return f"{fault.action} at {fault.step}" + (f" ({', '.join(facts)})" if facts else "")
 
 
+def _did(event: Event) -> str:
+    facts = [f"{name} {value}" for name, value in event.data.items() if name not in _TOLD and value]
+    return f"{event['action']} at {event['step']}" + (f" ({', '.join(facts)})" if facts else "")
+
+
 def _left(times: int | None) -> str:
     match times:
         case None:
@@ -65,52 +82,111 @@ def _left(times: int | None) -> str:
     return f"{times} times"
 
 
+class _Places:
+    """Where something may go wrong, as the log has told so far.
+
+    Attributes:
+        connections: the ids of those that are open, oldest first.
+        functions: the names of those that have run.
+        states: the names of those that were entered.
+        tables: the names of those that were used.
+    """
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._last = 0
+        self.connections: list[str] = []
+        self.functions: list[str] = []
+        self.states: list[str] = []
+        self.tables: list[str] = []
+
+    def look(self) -> None:
+        """Read on in the log."""
+        for event in self._log.after(self._last):
+            self._last = event.seq
+            match event.kind:
+                case "connection.opened":
+                    self.connections.append(event["connection"])
+                case "connection.closed" if event["connection"] in self.connections:
+                    self.connections.remove(event["connection"])
+                case "function.invoked":
+                    _note(self.functions, event["function"])
+                case "state.entered":
+                    _note(self.states, event["state"])
+                case "aws.call" if table := event.get("table"):
+                    _note(self.tables, table)
+
+
+def _note(names: list[str], name: str) -> None:
+    if name not in names:
+        names.append(name)
+
+
 class FaultPanel(Controls):
     """Buttons for what may go wrong, and what is set.
 
     Args:
-        log: tells which connections, functions and tables there are, and what struck.
+        log: tells which connections, functions, states and tables there are, and what struck.
         faults: what is to go wrong.
-        display: where the table is shown; the cell's output if none.
+        gallery: where the table is shown, which follows what happens.
     """
 
     stands_for = STANDS_FOR
 
-    def __init__(self, log: EventLog, faults: Faults, display: Display | None = None) -> None:
-        super().__init__(display)
+    def __init__(self, log: EventLog, faults: Faults, gallery: Gallery | None = None) -> None:
+        super().__init__()
         self._log = log
         self._faults = faults
+        self._gallery = gallery or Gallery()
+        self._begun = log.last
+        self._places = _Places(log)
+        self._fill: Callable[[], None] = lambda: None
 
     @property
-    def view(self) -> View:
-        """What is set now."""
-        return faults_table(self._faults)
+    def view(self) -> Table:
+        """What is set now, and what has struck since the panel was made."""
+        there = list(self._faults)
+        set_now = {fault.id for fault in there}
+        strikes = self._faults.strikes()
+        told = [e for e in strikes if e["fault"] in set_now or e.seq > self._begun]
+        return faults_table(there, told)
+
+    def version(self) -> tuple[int, int]:
+        """What is another whenever there may be something new to see."""
+        return self._log.last, self._faults.changes
+
+    def draw(self) -> Table:
+        """What is to be seen now; the fields offer what there is by now too."""
+        self._fill()
+        return self.view
+
+    def _ipython_display_(self) -> None:
+        show_inputs(self.inputs(), self.stands_for)
+        self._gallery.show("faults", self._log, self.draw, self.version)
 
     def inputs(self) -> Any:
         """Fields to choose in and buttons, a widget."""
         import ipywidgets
 
         wide = {"description_width": "7em"}
-        connection = ipywidgets.Dropdown(description="Connection", style=wide)
-        function = ipywidgets.Dropdown(description="Function", style=wide)
-        table = ipywidgets.Dropdown(description="Table", style=wide)
+
+        def choice(description: str) -> Any:
+            return ipywidgets.Dropdown(description=description, style=wide)
+
+        connection, function, state = choice("Connection"), choice("Function"), choice("State")
+        table, fault = choice("Table"), choice("Fault")
         seconds = ipywidgets.BoundedFloatText(
             value=1, min=0, max=60, description="Seconds", style=wide
         )
         said = ipywidgets.HTML()
 
-        def look() -> None:
-            events = self._log.after(0)
-            for field, there in (
-                (connection, open_connections(events)),
-                (function, _names(events, "function.invoked", "function")),
-                (table, _names(events, "aws.call", "table")),
-            ):
-                chosen = field.value
-                field.options = there
-                if there:
-                    field.value = chosen if chosen in there else there[-1]
-            self.refresh()
+        def fill() -> None:
+            self._places.look()
+            _offer(connection, self._places.connections)
+            _offer(function, self._places.functions)
+            _offer(state, self._places.states)
+            _offer(table, self._places.tables)
+            _offer(fault, [(f"{each.id}: {_said(each)}", each.id) for each in self._faults])
 
         def row(label: str, call: str, *fields: Any) -> Any:
             button = ipywidgets.Button(description=label, tooltip=f"{label}: lab.faults.{call}(…)")
@@ -130,7 +206,7 @@ class FaultPanel(Controls):
                     return
                 made = written()
                 said.value = _status(_outcome(made, getattr(self._faults, call), fields))
-                look()
+                fill()
 
             for field in fields:
                 field.observe(write, "value")
@@ -138,30 +214,42 @@ class FaultPanel(Controls):
             button.on_click(press)
             return ipywidgets.HBox([button, told])
 
-        again = ipywidgets.Button(
-            description="Look again", tooltip="Show what there is and what is set by now"
-        )
-        again.on_click(lambda _: look())
         box = ipywidgets.VBox(
             [
                 connection,
                 row("Drop connection", "drop_connection", connection),
-                function,
                 seconds,
+                function,
                 row("Delay function", "delay_function", function, seconds),
                 row("Kill function", "kill_function", function),
+                state,
+                row("Delay state", "delay_state", state, seconds),
                 table,
                 row("Throttle table", "throttle_table", table),
                 row("Answer 410", "notify_gone"),
                 row("Answer 429", "notify_throttled"),
                 row("Deliver twice", "deliver_twice"),
+                fault,
+                row("Take back", "clear", fault),
                 row("Take all back", "clear"),
-                again,
                 said,
             ]
         )
-        look()
+        self._fill = fill
+        fill()
         return box
+
+
+def _offer(field: Any, there: list[Any]) -> None:
+    """Offer what there is; what is chosen stays chosen as long as it is there."""
+    options = tuple(there)
+    if field.options == options:
+        return
+    values = [each[1] if isinstance(each, tuple) else each for each in options]
+    chosen = field.value
+    field.options = options
+    if values:
+        field.value = chosen if chosen in values else values[-1]
 
 
 def _outcome(made: str, call: Callable[..., Any], fields: Iterable[Any]) -> str:
@@ -175,9 +263,3 @@ def _outcome(made: str, call: Callable[..., Any], fields: Iterable[Any]) -> str:
 def _status(text: str) -> str:
     """What is said to a press; a screen reader reads it out when it appears."""
     return f'<div role="status" style="{STYLE}">{escape(text)}</div>'
-
-
-def _names(events: list[Event], kind: str, member: str) -> list[str]:
-    """The values of a member of events of one kind, each once, in their order."""
-    found = (event.data.get(member) for event in events if event.kind == kind)
-    return list(dict.fromkeys(name for name in found if name))

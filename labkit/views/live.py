@@ -52,6 +52,8 @@ class Live:
         draw: draws the view of what has happened so far; called from a thread, one call at a time.
         display: where it is shown.
         still: show it once only, when :meth:`settle` is called.
+        version: what is another whenever there may be something new to draw; the number of the log's
+            newest event if not given.
         clock: a thread's own seconds of work, for what a drawing costs.
     """
 
@@ -62,16 +64,18 @@ class Live:
         display: Display,
         *,
         still: bool = False,
+        version: Callable[[], object] | None = None,
         clock: Callable[[], float] = time.thread_time,
     ) -> None:
         self._log = log
         self._draw = draw
         self._display = display
         self._still = still
+        self._version = version or (lambda: log.last)
         self._clock = clock
         self._drawing = threading.Lock()
         self._closed = threading.Event()
-        self._drawn = -1  # the last event that is in the picture
+        self._drawn: object = None  # the version that is in the picture
         self._shown = ""
         self._view: View | None = None
         self.frames = 0
@@ -125,7 +129,7 @@ class Live:
         pause, changed = FRAME, time.monotonic()
         settled = True
         while not self._closed.wait(pause):
-            if self._log.last != self._drawn:
+            if self._version() != self._drawn:
                 cost = self._frame(lasting=False)
                 pause = max(FRAME, cost / SHARE)
                 changed, settled = time.monotonic(), False
@@ -143,7 +147,7 @@ class Live:
             if self._closed.is_set():
                 return 0.0
             began = self._clock()
-            upto = self._log.last
+            upto = self._version()
             if upto != self._drawn or self._view is None:
                 try:
                     self._view = self._draw()
@@ -174,13 +178,20 @@ class Gallery:
         self._open: dict[str, Live] = {}
         self._hooked = False
 
-    def show(self, name: str, log: EventLog, draw: Callable[[], View]) -> Live:
+    def show(
+        self,
+        name: str,
+        log: EventLog,
+        draw: Callable[[], View],
+        version: Callable[[], object] | None = None,
+    ) -> Live:
         """Show a live view in the cell that runs.
 
         Args:
             name: what it shows; a view of the same name is closed.
             log: what it follows.
             draw: draws it.
+            version: as for :class:`Live`.
         """
         from IPython.display import DisplayHandle
 
@@ -188,7 +199,7 @@ class Gallery:
             before.close()
         still = os.environ.get(STILL_VARIABLE, "") not in ("", "0")
         self._hook()
-        live = Live(log, draw, DisplayHandle(), still=still)
+        live = Live(log, draw, DisplayHandle(), still=still, version=version)
         self._open[name] = live
         return live
 

@@ -217,4 +217,4 @@ class Show:
         """
         from labkit.views.fault_panel import FaultPanel
 
-        return FaultPanel(self._log, self._faults)
+        return FaultPanel(self._log, self._faults, self._gallery)

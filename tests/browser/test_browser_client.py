@@ -21,6 +21,7 @@ from labkit.pattern import client as python_client
 from labkit.pattern.build import System, build
 from labkit.views.browser_client import BrowserClient
 from tests.browser.axe import complaints
+from tests.browser.conftest import OpenNotebook
 from tests.browser.notebook import ARTIFACTS
 from tests.browser.server import Server
 
@@ -86,6 +87,14 @@ def result(page: Page) -> dict[str, Any]:
     body: dict[str, Any] = json.loads(page.locator("#result-text").inner_text())
     return body
 
+
+LINKS = """
+from labkit import Lab
+from labkit.pattern.build import build
+
+lab = Lab.start()
+lab.browser_client(build().orders_url)
+"""
 
 ACCEPTED = "The result is here: accepted, 23.05 EUR."
 """Two of 8.90 and one of 5.25: what the form holds at first."""
@@ -227,6 +236,24 @@ def test_through_jupyterlab_nothing_but_jupyterlab_is_asked(
         url for url in asked if urlsplit(url).netloc not in (urlsplit(server.url).netloc, "")
     ]
     assert elsewhere == []
+
+
+def test_both_links_in_a_notebook_lead_to_the_page(
+    open_notebook: OpenNotebook, written: Callable[..., str]
+) -> None:
+    notebook = open_notebook(written("links", LINKS))
+    notebook.run(0)
+    links = notebook.cell(0).get_by_role("link")
+    assert links.count() == 2
+    assert complaints(notebook.page) == []
+    for link, path in zip(links.all(), ("/_labkit/client/", "/proxy/"), strict=True):
+        with notebook.page.expect_popup() as opened:
+            link.click()
+        client = opened.value
+        order(client)
+        status(client).to_have_text(ACCEPTED)
+        assert urlsplit(client.url).path.startswith(path)
+        client.close()
 
 
 def test_the_page_works_from_another_origin_as_from_a_bucket(page: Page, system: System) -> None:

@@ -111,10 +111,10 @@ def focus_before_fields(notebook: Notebook) -> None:
     notebook.page.evaluate("() => jupyterapp.shell.currentWidget.content.activeCell.node.focus()")
 
 
-def go_to(notebook: Notebook, name: str) -> None:
-    """Press Tab until what is focused has a name that begins so; it is never many times."""
+def go_to(notebook: Notebook, name: str, most: int = 12) -> None:
+    """Press Tab until what is focused has a name that begins so; ``most`` times at most."""
     found = []
-    for _ in range(12):
+    for _ in range(most):
         notebook.page.keyboard.press("Tab")
         found.append(notebook.page.evaluate(_FOCUSED))
         if found[-1].startswith(name):

@@ -10,6 +10,8 @@ from labkit.eventlog import EventLog
 from labkit.faults import Faults
 from labkit.lab import register_cards
 from labkit.views.fault_panel import FaultPanel, faults_table
+from labkit.views.live import Live
+from tests.views.test_live import Screen
 
 
 @pytest.fixture
@@ -20,6 +22,7 @@ def log() -> EventLog:
     log.append("connection.closed", None, connection="left=", code=1000, reason="")
     log.append("function.invoked", None, function="work", request="r", cold=True)
     log.append("aws.call", None, service="dynamodb", operation="GetItem", table="orders")
+    log.append("state.entered", None, execution="e", state="DoWork", type="Task", input="{}")
     return log
 
 
@@ -54,6 +57,13 @@ def named(box: Any, description: str) -> Any:
             "function.invoke",
             "delay",
             {"function": "work"},
+        ),
+        (
+            "Delay state",
+            "lab.faults.delay_state('DoWork', 1.0)",
+            "state.enter",
+            "delay",
+            {"state": "DoWork"},
         ),
         (
             "Kill function",
@@ -110,11 +120,59 @@ def test_a_button_makes_the_call_that_is_written_beside_it(
 
 
 def test_only_open_connections_can_be_chosen(log: EventLog, faults: Faults) -> None:
-    box = FaultPanel(log, faults).inputs()
+    panel = FaultPanel(log, faults)
+    box = panel.inputs()
     assert list(named(box, "Connection").options) == ["here="]
     log.append("connection.opened", None, api="a", stage="s", connection="new=")
-    named(box, "Look again").click()
-    assert list(named(box, "Connection").options) == ["here=", "new="]
+    log.append("connection.closed", None, connection="here=", code=1000, reason="")
+    panel.draw()
+    assert list(named(box, "Connection").options) == ["new="]
+
+
+def test_what_is_chosen_stays_chosen_when_more_appears(log: EventLog, faults: Faults) -> None:
+    panel = FaultPanel(log, faults)
+    function = named(panel.inputs(), "Function")
+    log.append("function.invoked", None, function="notify", request="r", cold=True)
+    panel.draw()
+    assert (function.options, function.value) == (("work", "notify"), "work")
+
+
+def test_one_fault_of_several_is_taken_back(log: EventLog, faults: Faults) -> None:
+    first, second = faults.kill_function("work"), faults.deliver_twice()
+    box = FaultPanel(log, faults).inputs()
+    named(box, "Fault").value = first.id
+    named(box, "Take back").click()
+    assert [fault.id for fault in faults] == [second.id]
+    assert f"Done: lab.faults.clear({first.id})" in box.children[-1].value
+    assert named(box, "Fault").value == second.id
+    named(box, "Take back").click()
+    named(box, "Take back").click()
+    assert "there is no fault yet" in box.children[-1].value
+
+
+def test_the_table_follows_strikes_and_calls(log: EventLog, faults: Faults) -> None:
+    panel, screen = FaultPanel(log, faults), Screen()
+    with Live(log, panel.draw, screen, version=panel.version):
+        assert screen.frames[0]["text/plain"] == "No fault is set."
+        faults.kill_function("work", times=2)
+        screen.wait_for("kill at function.invoke (function work): strikes 2 times")
+        faults.strike("function.invoke", None, function="work")
+        screen.wait_for("kill at function.invoke (function work): strikes once")
+        faults.strike("function.invoke", None, function="work")
+        screen.wait_for("kill at function.invoke: has struck", "<td")
+        faults.deliver_twice()
+        screen.wait_for("duplicate at frame.out: strikes once\nkill at function.invoke: has struck")
+        faults.clear()
+        screen.wait_for("kill at function.invoke: has struck")
+    assert [tuple(row) for row in panel.view.rows] == [
+        ("1", "kill at function.invoke (function work)", "2", "no more")
+    ]
+
+
+def test_what_struck_before_the_panel_was_made_is_not_told(log: EventLog, faults: Faults) -> None:
+    faults.deliver_twice()
+    faults.strike("frame.out", None, connection="here=")
+    assert FaultPanel(log, faults).text == "No fault is set."
 
 
 def test_pressing_a_button_before_there_is_anything_says_so() -> None:
@@ -142,7 +200,7 @@ def test_the_table_tells_how_often_a_fault_struck_and_still_strikes(faults: Faul
     faults.delay_function("work", 2.5, times=3)
     faults.add("frame.out", "drop", times=None, connection="here=")
     faults.strike("function.invoke", None, function="work")
-    table = faults_table(faults)
+    table = faults_table(faults, faults.strikes())
     assert [tuple(row[1:]) for row in table.rows] == [
         ("delay at function.invoke (function work, 2.5 s)", "1", "2 times"),
         ("drop at frame.out (connection here=)", "0", "always"),
