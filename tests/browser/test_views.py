@@ -97,7 +97,7 @@ def test_a_live_view_follows_in_its_own_cell_and_ends_as_a_picture(
     assert frames > 2
     assert notebook.page.locator(".labkit-picture").count() == 1
     notebook.run(4)
-    assert picture(notebook.cell(1)) == last, "it is there when the lab has stopped"
+    assert "execution SUCCEEDED" in picture(notebook.cell(1)), "it outlives the lab"
 
 
 @pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
