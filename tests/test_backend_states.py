@@ -14,6 +14,7 @@ from labkit.clock import Clock
 from labkit.errors import AwsError
 from labkit.eventlog import EventLog
 from labkit.faults import Faults
+from labkit.functions.outcome import timed_out
 from labkit.trace import Trace
 from labkit.wire import AwsRequest, AwsResponse, Headers
 
@@ -349,17 +350,35 @@ def test_throttled_invocation_is_retried_as_aws_recommends(world, state, expecte
     assert len([c for c in world.calls if c.service == "lambda"]) == 3
 
 
-@pytest.mark.behaviour("states.lambda.unknown")
-def test_failure_without_a_type_is_lambda_unknown(world, expected):
+def fails_with(world, payload):
+    """Let every function fail with an error object of its own."""
     original = world._dispatch
 
     def dispatch(request):
         if request.service == "lambda":
-            return AwsResponse.json({"message": "?"}, X_Amz_Function_Error="Unhandled")
+            return AwsResponse.json(payload, X_Amz_Function_Error="Unhandled")
         return original(request)
 
     world.backend._dispatch = dispatch
+
+
+@pytest.mark.behaviour("states.lambda.unknown")
+def test_failure_without_a_type_is_lambda_unknown(world, expected):
+    fails_with(world, {"message": "?"})
     assert world.run({"A": invoke()})["error"] == expected.error
+
+
+@pytest.mark.behaviour("states.lambda.timed-out")
+@pytest.mark.parametrize("state", [invoke(), task(FUNCTION)], ids=["invoke", "bare"])
+def test_function_that_takes_too_long_has_an_error_of_its_own(world, state, expected):
+    ended = timed_out("r", 3, 0)  # as Lambda answers it here
+    fails_with(world, json.loads(ended.payload))
+    states = {
+        "A": {**goes_on(state, "B"), "Catch": [{"ErrorEquals": [expected.error], "Next": "C"}]},
+        "B": {"Type": "Fail"},
+        "C": {"Type": "Succeed"},
+    }
+    assert world.result(states)["Error"] == expected.error
 
 
 def test_retries_end_and_the_catcher_gets_error_and_cause(world):

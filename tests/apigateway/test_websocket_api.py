@@ -99,6 +99,20 @@ async def test_api_without_connect_route_accepts_everybody(
         assert gateway.functions.events == []
 
 
+@pytest.mark.behaviour("websocket.routing.default-lifecycle")
+async def test_default_runs_neither_at_the_handshake_nor_at_the_end(
+    start: Start, stage_with: MakeStage
+) -> None:
+    async with start(stage_with("$default")) as gateway:
+        async with connect(gateway.url) as client:
+            await client.send("hello")
+            await gateway.invoked("MESSAGE")
+        await gateway.event("connection.closed")
+        await gateway.until(lambda: not gateway.apis._tasks)
+        types = [event["requestContext"]["eventType"] for event in gateway.functions.events]
+        assert types == ["MESSAGE"]
+
+
 @pytest.mark.behaviour("websocket.handshake.refused")
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 418, 500, 501, 503])
 async def test_status_of_the_connect_function_is_the_handshakes(

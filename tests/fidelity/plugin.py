@@ -110,6 +110,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Tell of the marker, and keep count of mutants if they are asked for."""
     config.addinivalue_line("markers", f"{MARKER}(*ids): proves these behaviours of AWS")
     if config.getoption("--mutate-values"):
+        config.option.tbstyle = "native"  # nobody reads how a test fails that is to fail
         config.pluginmanager.register(Mutation(config.rootpath / TESTS.name), "mutation")
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from labkit.functions.service import MAX_PROCESSES
+from tests.fidelity.plugin import Values
 from tests.functions.conftest import Account, gone, process_state, running, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -157,7 +159,8 @@ async def test_nothing_is_left_when_the_cloud_dies(tmp_path: Path, how: signal.S
     assert not exists(folder)
 
 
-async def test_bound_of_processes_holds_and_idle_ones_give_way() -> None:
+@pytest.mark.behaviour("lambda.invocations.processes")
+async def test_bound_of_processes_holds_and_idle_ones_give_way(expected: Values) -> None:
     async with running(max_processes=2) as account:
         names = [account.deploy(ECHO) for _ in range(4)]
         for name in names:
@@ -168,6 +171,7 @@ async def test_bound_of_processes_holds_and_idle_ones_give_way() -> None:
         assert not any(gone(pid) for pid in pids[2:])
         both = await asyncio.gather(*(account.value(names[n % 4], n) for n in range(12)))
         assert both == list(range(12))
+    assert expected.most == MAX_PROCESSES
 
 
 async def test_broken_package_is_refused_at_invocation() -> None:
