@@ -5,7 +5,7 @@ from itertools import combinations, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.views.layers import GAP, Curve, Layout, Link, Place, Size, arrange
+from labkit.views.layers import GAP, LANE, Curve, Layout, Link, Place, Size, arrange
 
 SIZES = st.builds(Size, st.floats(10, 300), st.floats(10, 90))
 
@@ -103,6 +103,21 @@ def test_everything_is_within_the_frame_and_as_large_as_asked(
         assert place.right <= layout.width + 1e-6
         assert place.bottom <= layout.height + 1e-6
     assert layout == arrange(*graph)
+
+
+@given(graphs())
+def test_loops_that_pass_the_same_place_have_lanes_of_their_own(
+    graph: tuple[dict[int, Size], list[Link[int]]],
+) -> None:
+    lanes = [
+        around(curve)
+        for route in arrange(*graph).routes
+        for curve in route.curves
+        if curve.points[0][1] > curve.points[-1][1] and curve.points[0][0] == curve.points[-1][0]
+    ]
+    for one, other in combinations(lanes, 2):
+        side_by_side = one.y < other.bottom and other.y < one.bottom
+        assert not side_by_side or abs(one.x - other.x) >= LANE - 1e-6
 
 
 def test_what_comes_next_stands_below_and_upright_and_a_loop_goes_round_at_the_right() -> None:

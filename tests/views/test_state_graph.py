@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labkit.errors import LabError
@@ -144,6 +144,7 @@ def check(graph: Graph) -> None:
             assert max(map(width, line.label)) <= line.place.wide
 
 
+@settings(max_examples=40)
 @given(machines(), st.booleans())
 def test_nothing_meets_anything_in_any_state_machine(machine: dict[str, Any], noted: bool) -> None:
     check(layout(read(machine), noted=noted))
@@ -171,6 +172,7 @@ def test_the_examples_have_each_type_of_state() -> None:
     assert types == {"Task", "Pass", "Wait", "Succeed", "Fail", "Choice", "Parallel", "Map"}
 
 
+@settings(max_examples=40)
 @given(machines())
 def test_every_state_has_a_box_and_every_transition_a_line(machine: dict[str, Any]) -> None:
     graph = layout(machine)
@@ -189,6 +191,7 @@ def test_every_state_has_a_box_and_every_transition_a_line(machine: dict[str, An
     assert drawn == asked | {(End.START, machine["StartAt"], Way.NEXT)}
 
 
+@settings(max_examples=40)
 @given(machines())
 def test_the_drawing_is_xml_with_every_word_and_the_same_each_time(machine: dict[str, Any]) -> None:
     graph = layout(machine)
