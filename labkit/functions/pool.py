@@ -53,11 +53,19 @@ def wanted(waiting: int, starting: int, running_for: list[float], cores: int = C
     Args:
         waiting: invocations in the queue.
         starting: processes that are being started.
-        running_for: for each process, the seconds since its invocation began; 0 between two.
+        running_for: for each process, the seconds since its invocation began, or since it answered
+            without having asked for another; 0 while it waits for one.
         cores: how many processes can really work at a time.
     """
     quick = sum(seconds < STUCK for seconds in running_for)
     return waiting > starting and quick + starting < cores
+
+
+def _since(process: Process, now: float) -> float:
+    """When a process began what it is busy with; it may never ask for another invocation."""
+    if process.running is not None:
+        return process.running.began
+    return process.returned if process.state is State.RETURNED else now
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +278,7 @@ class Pool:
     def _running_for(self) -> list[float]:
         now = time.perf_counter()
         return [
-            now - process.running.began if process.running is not None else 0.0
+            now - _since(process, now)
             for process in self.processes
             if process not in self._initialising
         ]

@@ -101,6 +101,7 @@ class Process:
         began: when it was started, on the performance counter.
         init_ms: how long initialisation took, once it is over.
         served: how many invocations it has been given.
+        returned: when it last answered, on the performance counter.
         failure: if initialisation failed, what an invocation with this id gets.
         init_lines: what it has written to the log before its first invocation.
         running: the invocation that it is busy with.
@@ -118,6 +119,7 @@ class Process:
     began: float = field(default_factory=time.perf_counter)
     init_ms: float | None = None
     served: int = 0
+    returned: float = 0.0
     failure: Callable[[str], Outcome] | None = None
     init_lines: list[str] = field(default_factory=list)
     running: Running | None = None
@@ -312,7 +314,8 @@ class Process:
             # It does not wait for an invocation any more; it may ask again.
             self._next = None
             if self.state is State.READY:
-                self.state = State.RETURNED
+                self._returned()
+                self._thaw()  # or it could neither ask again nor end
 
     def requested(self, connection: Connection, request: Request) -> None:
         """Answer a runtime's request."""
@@ -358,13 +361,17 @@ class Process:
             return runtime_api.WRONG_STATE
         if request_id != self.running.event.request_id:
             return runtime_api.WRONG_ID
-        self.state = State.RETURNED
+        self._returned()
         if request.too_large:
             self._refused = True
             self._finish(outcomes.too_large())
             return runtime_api.TOO_LARGE
         self._finish(outcomes.failed(request.body) if failed else Outcome(request.body))
         return runtime_api.ACCEPTED
+
+    def _returned(self) -> None:
+        self.state = State.RETURNED
+        self.returned = time.perf_counter()
 
     def _init_failed(self, payload: bytes) -> bytes:
         if self.state is not State.STARTING:

@@ -7,7 +7,7 @@ import http.client
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 from labkit.functions.forks import Child
 from labkit.functions.log_stream import LogStream
 from labkit.functions.outcome import Outcome
-from labkit.functions.process import Output, Process, Running, State
+from labkit.functions.process import STOP, Output, Process, Running, State
 from labkit.functions.runtime_api import MAX_RESPONSE, Event
 from labkit.trace import Trace
 
@@ -209,3 +209,20 @@ async def test_runtime_that_asks_ahead_gets_both_answers(runtime: Runtime) -> No
     assert (await reader.readuntil(b"\n")) == b'{"status":"OK"}\n'
     assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
     writer.close()
+
+
+@pytest.mark.skipif(STOP is None, reason="nothing is frozen on Windows")
+async def test_frozen_process_that_gives_up_its_wait_goes_on(
+    runtime: Runtime, state_of: Callable[[int, str], Awaitable[None]]
+) -> None:
+    host, _, port = runtime.address.partition(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"GET {API}/invocation/next HTTP/1.1\r\n\r\n".encode())
+    await runtime.ready()
+    runtime.process.rest()
+    assert runtime.process.child is not None
+    await state_of(runtime.process.child.pid, "T")
+    writer.close()
+    await state_of(runtime.process.child.pid, "S")
+    assert runtime.process.state is State.RETURNED
+    await runtime.invoked()

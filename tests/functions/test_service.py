@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from labkit.errors import AwsError
+from labkit.functions.pool import CORES
 from labkit.trace import Trace
 from tests.fidelity.plugin import Values
 
@@ -756,3 +757,22 @@ async def test_fault_runs_an_invocation_twice(account: Any) -> None:
     await account.event("function.returned", name, count=2)
     requests = [e["request"] for e in account.events("function.invoked", name)]
     assert requests == [result.request_id] * 2
+
+
+async def test_processes_that_answer_and_never_come_back_hold_up_nobody(account: Any) -> None:
+    name = account.deploy(
+        """
+        import http.client, os, threading
+
+        def handler(event, context):
+            if event == "stay":
+                api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+                path = f"/2018-06-01/runtime/invocation/{context.aws_request_id}/response"
+                api.request("POST", path, b'"gone"')
+                threading.Event().wait()
+            return "here"
+        """
+    )
+    for _ in range(CORES):
+        assert await account.value(name, "stay") == "gone"
+    assert await account.value(name, "come back") == "here"
