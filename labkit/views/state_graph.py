@@ -208,6 +208,10 @@ def _check(machine: Any, what: str) -> None:
     for name, state in states.items():
         if not isinstance(state, Mapping):
             raise LabError(f"{what}: state {name} is not an object; it needs at least its Type.")
+        for member in ("Choices", "Catch", "Retry", "Branches"):
+            listed = state.get(member, [])
+            if not isinstance(listed, list) or not all(isinstance(one, Mapping) for one in listed):
+                raise LabError(f"{what}, state {name}: {member} is not a list of objects.")
         named += [(f"state {name}", step.target) for step in transitions(str(name), state)]
         for number, inner in enumerate(inside(state)):
             _check(inner, f"{what}, state {name}, branch {number + 1}")
@@ -220,8 +224,7 @@ def _check(machine: Any, what: str) -> None:
 def inside(state: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The machines inside a Parallel or Map state; none in any other."""
     if state.get("Type") == "Parallel":
-        branches = state.get("Branches")
-        return list(branches) if isinstance(branches, Sequence) else []
+        return list(state.get("Branches") or ())
     if state.get("Type") == "Map":
         return [state[name] for name in ("ItemProcessor", "Iterator") if name in state]
     return []

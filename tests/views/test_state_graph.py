@@ -351,6 +351,14 @@ def test_a_picture_has_a_sentence_and_a_twin_in_words() -> None:
         ),
         ({"StartAt": "A", "States": {"A": 1}}, "state A is not an object"),
         (
+            {"StartAt": "A", "States": {"A": {"Type": "Choice", "Choices": {"Next": "A"}}}},
+            "state A: Choices is not a list of objects",
+        ),
+        (
+            {"StartAt": "A", "States": {"A": {"Type": "Task", "End": True, "Catch": ["B"]}}},
+            "state A: Catch is not a list of objects",
+        ),
+        (
             {"StartAt": "A", "States": {"A": {"Type": "Map", "ItemProcessor": {}, "End": True}}},
             "state A, branch 1 has no states",
         ),
