@@ -88,6 +88,7 @@ from labkit.states import (
     running,
     sdk_metadata,
 )
+from labkit.states.json_copy import json_copy
 from labkit.trace import HEADER, Trace
 from labkit.wire import LOCAL_ACCOUNT, AwsRequest, AwsResponse, Headers
 
@@ -2084,14 +2085,51 @@ def _delete_item(original: Any) -> Any:
 
 def _transact_write_items(original: Any) -> Any:
     @functools.wraps(original)
-    def transact_write_items(self: Any, *args: Any, **kw: Any) -> Any:
-        try:
-            return original(self, *args, **kw)
-        except Exception:
-            _here.unwrite()
-            raise
+    def transact_write_items(self: Any, transact_items: Any) -> Any:
+        with _changing(_named_in(self, transact_items)):
+            try:
+                return original(self, transact_items)
+            except Exception:
+                _here.unwrite()
+                raise
 
     return transact_write_items
+
+
+def _named_in(backend: Any, transact_items: Any) -> Iterator[Any]:
+    """The items that a transaction names, as far as they are there."""
+    for operation in transact_items:
+        for named in operation.values():
+            # What is wrong with an operation, moto tells when its turn comes.
+            with contextlib.suppress(Exception):
+                yield backend.get_item(named["TableName"], named.get("Key") or named["Item"])
+
+
+_changes: set[int] = set()
+"""The items that the transaction under way may change, by ``id()``; one is under way at a time."""
+
+
+@contextlib.contextmanager
+def _changing(items: Iterable[Any]) -> Iterator[None]:
+    _changes.update(id(item) for item in items)
+    try:
+        yield
+    finally:
+        _changes.clear()
+
+
+def _table_copies(original: Any) -> Any:
+    """The ``copy`` module: a table's copy, made before a transaction, shares what stays as it is."""
+
+    def deepcopy(thing: Any) -> Any:
+        if not hasattr(thing, "has_range_key"):
+            return original.deepcopy(thing)
+        under = list(thing.items.values()) if thing.has_range_key else [thing.items]
+        parts = [*thing.items, *(part for one in under for part in (*one, *one.values()))]
+        # deepcopy takes what is in its memo for a copy that it has made already.
+        return original.deepcopy(thing, {id(p): p for p in parts if id(p) not in _changes})
+
+    return types.SimpleNamespace(**{**vars(original), "deepcopy": deepcopy})
 
 
 def _conflict(message: str) -> Exception:
@@ -2137,6 +2175,71 @@ def _receive_message(original: Any) -> Any:
                 time.sleep(POLL)
 
     return receive_message
+
+
+# -- Speed
+
+
+def _json_copies(original: Any) -> Any:
+    """The ``copy`` module, for data that is JSON."""
+    return types.SimpleNamespace(**{**vars(original), "deepcopy": json_copy})
+
+
+def _parsed_once(original: Any) -> Any:
+    """A parser whose tree nobody changes: the validators work on a copy."""
+    return staticmethod(functools.lru_cache(maxsize=256)(original))
+
+
+def _tree_copies(original: Any) -> Any:
+    """``deepcopy``, for the tree that an update expression was parsed into."""
+
+    def copied(node: Any, parent: Any = None) -> Any:
+        if not hasattr(node, "set_parent"):
+            return original(node)
+        made = object.__new__(type(node))
+        children = node.children and [copied(child, made) for child in node.children]
+        vars(made).update(vars(node), parent=parent, children=children)
+        return made
+
+    return copied
+
+
+def _traverse(_: Any) -> Any:
+    """Goes through an expression's tree as moto does, and asks once for each kind of node."""
+    wanted: dict[tuple[type, type], bool] = {}
+
+    def traverse(self: Any, node: Any, child_id: int = -1) -> Any:
+        if not hasattr(node, "set_parent"):
+            return node
+        parent = node.parent
+        for index, child in enumerate(node.children or ()):
+            self.pre_processing_of_child(node, index)
+            self.traverse_node_recursively(child, index)
+        kinds = type(self), type(node)
+        if kinds not in wanted:
+            wanted[kinds] = isinstance(node, self.nodes_to_be_processed())
+        if wanted[kinds]:
+            node = self.process(node)
+            node.parent = parent
+            if parent:
+                parent.children[child_id] = node
+        return node
+
+    return traverse
+
+
+def _possible_keys(original: Any) -> Any:
+    def get_possible_keys(self: Any, context: Any) -> Any:
+        # What else an object's attribute may be called depends on its class; a dict's has none.
+        if type(context.obj) is not dict:
+            return original(self, context)
+        known = vars(context.shape).setdefault("_possible_keys", {})
+        asked = (context.key, *self.alias_providers)
+        if asked not in known:
+            known[asked] = tuple(dict.fromkeys(original(self, context)))
+        return known[asked]
+
+    return get_possible_keys
 
 
 # -- API Gateway
@@ -2201,6 +2304,41 @@ REPLACEMENTS: tuple[Replacement, ...] = (
         "it lists a class's members at every call, a sixth of a PutItem's time",
     ),
     Replacement(
+        "moto.core.serialize",
+        "XFormedAttributePicker.get_possible_keys",
+        _possible_keys,
+        "it thinks up a dozen names for each member of each answer, an eighth of a call's time",
+    ),
+    Replacement(
+        "moto.dynamodb.parsing.ast_nodes",
+        "DepthFirstTraverser.traverse_node_recursively",
+        _traverse,
+        "ten validators ask the same of each node again, a third of an UpdateItem's time",
+    ),
+    Replacement(
+        "moto.dynamodb.parsing.expressions",
+        "UpdateExpressionParser.make",
+        _parsed_once,
+        "it parses each expression twice a call, and the same few all day",
+    ),
+    Replacement(
+        "moto.dynamodb.parsing.validators",
+        "deepcopy",
+        _tree_copies,
+        "it copies each expression, a seventh of an UpdateItem's time",
+    ),
+    *(
+        Replacement(
+            f"{ASL}.{module}", "copy", _json_copies, "it copies a state's data at every step"
+        )
+        for module in (
+            "eval.states",
+            "component.common.path.result_path",
+            "component.common.string.string_expression",
+            "component.state.exec.execute_state",
+        )
+    ),
+    Replacement(
         "moto.apigatewayv2.models", "Stage.to_json", _stage_json, "moto keeps no DeploymentId"
     ),
     Replacement(
@@ -2250,6 +2388,12 @@ REPLACEMENTS: tuple[Replacement, ...] = (
         "DynamoDBBackend.transact_write_items",
         _transact_write_items,
         "nothing is written when moto rolls a transaction back",
+    ),
+    Replacement(
+        "moto.dynamodb.models",
+        "copy",
+        _table_copies,
+        "before a transaction it copies whole tables, so that each takes longer than the one before",
     ),
     Replacement(
         "moto.awslambda.models",

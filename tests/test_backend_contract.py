@@ -42,6 +42,15 @@ ADDED = {
 """What moto lacks.  Where it has come, its own may do."""
 
 SIGNATURES = {
+    "moto.core.serialize:XFormedAttributePicker.get_possible_keys": "self, context",
+    "moto.dynamodb.models:DynamoDBBackend.get_item": "self, table_name, keys, projection_expressions",
+    "moto.dynamodb.models:DynamoDBBackend.transact_write_items": "self, transact_items",
+    "moto.dynamodb.parsing.ast_nodes:DepthFirstTraverser.pre_processing_of_child": (
+        "self, parent_node, child_id"
+    ),
+    "moto.dynamodb.parsing.ast_nodes:DepthFirstTraverser.process": "self, node",
+    "moto.dynamodb.parsing.ast_nodes:Node.set_parent": "self, parent_node",
+    "moto.dynamodb.parsing.expressions:UpdateExpressionParser.make": "expression_str",
     "moto.core.base_backend:AccountSpecificBackend.get_session": "",
     "moto.core.responses:method_names_from_class": "clazz",
     "moto.sqs.models:SQSBackend.receive_message": (

@@ -13,7 +13,7 @@ import websocket
 from labkit.bench.client import BadAnswer
 from labkit.bench.measurement import Quantity
 from labkit.bench.peer import Peer, System
-from labkit.bench.process_tree import settle
+from labkit.bench.process_tree import settle, usage
 from labkit.bench.summary import percentile
 from labkit.pattern.client import OrderClient
 
@@ -48,6 +48,7 @@ class Pattern:
         Quantity("first", "first order, all functions cold", "ms"),
         Quantity("p50", "request sent to result received, p50", "ms"),
         Quantity("p99", "request sent to result received, p99", "ms"),
+        Quantity("cpu", "CPU time of one order, all processes of the system", "ms"),
     )
 
     def run(self, peer: Peer) -> Mapping[str, float]:
@@ -56,8 +57,14 @@ class Pattern:
             url = system.deploy_pattern(portable=self.portable)
             settle(system.pid)
             first, *_ = [_order(system, url) for _ in range(1 + self.warm_up)]
+            before = usage(system.pid)
             times = [_order(system, url) for _ in range(self.orders)]
-        return {"first": first, "p50": percentile(times, 50), "p99": percentile(times, 99)}
+            settle(system.pid)  # what follows the result belongs to the order, too
+            after = usage(system.pid)
+        measured = {"first": first, "p50": percentile(times, 50), "p99": percentile(times, 99)}
+        if before and after:
+            measured["cpu"] = (after.cpu - before.cpu) / self.orders * 1000
+        return measured
 
 
 def _order(system: System, url: str) -> float:
