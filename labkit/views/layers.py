@@ -143,6 +143,7 @@ class _Item:
     layer: int
     size: Size
     is_line: bool = False
+    is_box: bool = False
     order: float = 0.0
     x: float = 0.0  # of its middle
     ups: list[_Step] = field(default_factory=list)
@@ -204,7 +205,7 @@ def arrange(sizes: Mapping[Key, Size], links: Sequence[Link[Key]]) -> Layout[Key
     labelled = {ranks[link.source] * 2 + 1 for link in links if link.label}
     present = sorted({2 * rank for rank in ranks.values()} | labelled)
     number = {rank: index for index, rank in enumerate(present)}
-    boxes = {key: _Item(number[2 * ranks[key]], size) for key, size in sizes.items()}
+    boxes = {key: _Item(number[2 * ranks[key]], size, is_box=True) for key, size in sizes.items()}
     layers: list[list[_Item]] = [[] for _ in present]
     for item in boxes.values():
         layers[item.layer].append(item)
@@ -478,9 +479,16 @@ def _upright(chain: _Chain[Key], layers: list[list[_Item]], *, with_target: bool
         x = begin
     else:
         x = next((wish for wish in (end, begin) if low <= wish <= high), min(max(end, low), high))
-    if low <= x <= high:
-        for item, offset in moved:
-            item.x = x - offset
+    if not low <= x <= high:
+        # Lines and labels at the right make way; boxes do not.
+        right = [layers[item.layer][int(item.order) :] for item, _ in moved]
+        if with_target or any(other.is_box for rest in right for other in rest):
+            return
+        x = low
+    for item, offset in moved:
+        item.x = x - offset
+        for one, other in pairwise(layers[item.layer][int(item.order) :]):
+            other.x = max(other.x, one.x + _apart(one, other))
 
 
 def _lanes(layers: list[list[_Item]], chains: Iterable[_Chain[Key]]) -> list[_Chain[Key]]:
