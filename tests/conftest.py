@@ -9,7 +9,7 @@ from hypothesis import settings
 
 from labkit.lab import Lab
 
-pytest_plugins = ["tests.fidelity.plugin"]
+pytest_plugins = ["tests.fidelity.plugin", "tests.scheduling"]
 
 # What hypothesis makes up is the same in every run, and no example is timed: the machine may be busy.
 # With --hypothesis-profile=long it makes up more, and other things in each run.

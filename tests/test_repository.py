@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 
 import lab
 import labkit
+from tests.scheduling import OneBrowser
 
 ROOT = Path(__file__).parent.parent
 ROW = re.compile(r"^\| `(\S+)` \|", re.MULTILINE)
@@ -162,6 +163,15 @@ def test_ci_runs_every_tool_that_is_configured() -> None:
     run = [command[1] for _, command in lab.CHECKS]
     assert run == ["ruff", "ruff", "mypy", "pytest"]
     assert {"ruff", "mypy", "pytest"} <= PROJECT["tool"].keys()
+
+
+def test_all_tests_in_a_browser_go_to_one_process() -> None:
+    def scopes(*names: str) -> int:
+        scheduling = OneBrowser.__new__(OneBrowser)  # without the processes of a run
+        return len({scheduling._split_scope(name) for name in names})
+
+    assert scopes("tests/browser/test_a.py::test_one", "tests/browser/test_b.py::TestIt::test") == 1
+    assert scopes("tests/test_a.py::test_one", "tests/test_b.py::test_one") == 2
 
 
 def test_tests_are_strict() -> None:
