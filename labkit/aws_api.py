@@ -33,6 +33,7 @@ from labkit.errors import AwsError
 from labkit.eventlog import EventLog
 from labkit.faults import Action, Faults
 from labkit.functions.package import check_package
+from labkit.functions.passed_over import passed_over
 from labkit.functions.service import Functions
 from labkit.wire import LOCAL_ACCOUNT, AwsRequest, AwsResponse, Headers
 
@@ -146,12 +147,14 @@ class AwsApi:
     async def _lambda(self, request: AwsRequest) -> AwsResponse:
         if request.method == "POST" and (found := _INVOKE.match(request.path)):
             return await self._invoke(request, unquote(found["function"]))
-        if request.method in ("POST", "PUT") and request.body:
-            package = request.json()
-            encoded = package.get("ZipFile") or (package.get("Code") or {}).get("ZipFile")
-            if encoded:
-                check_package(base64.b64decode(encoded))
+        wish = request.json() if request.method in ("POST", "PUT") else {}
+        encoded = wish.get("ZipFile") or (wish.get("Code") or {}).get("ZipFile")
+        if encoded:
+            check_package(base64.b64decode(encoded))
         response = await self._backend.answer(request)
+        if response.status < 300:
+            for warning in passed_over(wish):
+                self._log.append("cloud.warning", request.trace, message=warning)
         found = _FUNCTION.match(request.path)
         if found and found["function"] and request.method != "GET" and response.status < 300:
             name = unquote(found["function"]).rsplit(":function:", 1)[-1].partition(":")[0]

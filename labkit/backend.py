@@ -1817,6 +1817,8 @@ def _redrive_execution(_: Any) -> Any:
         text, given = redrive.resumption(
             execution.state_machine.definition, execution.to_history_output()["events"]
         )
+        if warning := redrive.warning(text):
+            _here.warn(warning)
         date = datetime.now(UTC)
         resumed = Resumption(
             _redriven(execution)["redriveCount"] + 1, date, given, execution.exec_worker.env

@@ -1087,6 +1087,16 @@ def test_stopped_execution_goes_on_and_can_be_stopped_again(world):
     assert world.sfn.describe_execution(executionArn=arn)["status"] == "ABORTED"
 
 
+@pytest.mark.behaviour("states.executions.redrive-branches")
+def test_redriven_parallel_is_warned_of(world):
+    arn = world.run({"P": within("Parallel", {"Type": "Fail", "Error": "Boom"})})["executionArn"]
+    since = world.log.last
+    world.sfn.redrive_execution(executionArn=arn)
+    warning = world.log.wait(lambda e: e.seq > since and e.kind == "cloud.warning", timeout=SOON)
+    assert "The Parallel state P is entered again" in warning["message"]
+    world.log.wait(lambda e: e.seq > since and e.kind == "execution.ended", timeout=SOON)
+
+
 @pytest.mark.behaviour("states.executions.not-redrivable", "states.executions.not-redrivable-words")
 def test_execution_that_succeeded_is_not_redriven(world, expected):
     arn = world.run({"A": {"Type": "Succeed"}})["executionArn"]

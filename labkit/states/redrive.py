@@ -55,3 +55,20 @@ def resumption(definition: str, events: Iterable[Mapping[str, Any]]) -> tuple[st
             if details["name"] in machine["States"]:
                 start, given = details["name"], json.loads(details["input"])
     return json.dumps({**machine, "StartAt": start}), given
+
+
+def warning(definition: str) -> str | None:
+    """What of an execution that goes on is otherwise than on AWS; ``None`` if nothing is.
+
+    Args:
+        definition: the one that it goes on with.
+    """
+    machine = json.loads(definition)
+    name = machine["StartAt"]
+    kind = machine["States"][name]["Type"]
+    if kind not in ("Map", "Parallel"):
+        return None
+    return (
+        f"The {kind} state {name} is entered again: here all of its branches run, on AWS those only "
+        "that did not succeed."
+    )

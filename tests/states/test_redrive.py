@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from labkit.states.redrive import resumption, status_of
+from labkit.states.redrive import resumption, status_of, warning
 
 
 @pytest.mark.behaviour("states.executions.redrive")
@@ -55,3 +55,11 @@ def test_execution_goes_on_with_the_state_that_was_entered_last(events, start, g
     definition, data = resumption(MACHINE, events)
     assert (json.loads(definition)["StartAt"], data) == (start, given)
     assert json.loads(definition)["States"] == json.loads(MACHINE)["States"]
+
+
+@pytest.mark.behaviour("states.executions.redrive-branches")
+def test_branches_that_run_again_are_told_of():
+    within, _ = resumption(MACHINE, [BEGUN, entered("P", 2)])
+    assert "The Parallel state P is entered again" in warning(within)
+    before, _ = resumption(MACHINE, [BEGUN, entered("A", 1)])
+    assert warning(before) is None
