@@ -15,6 +15,7 @@ developer guide, "Handling errors"; Amazon DynamoDB developer guide, "Read consi
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -40,6 +41,14 @@ FUNCTION_LASTS = {"do_work": 30.0, "release_stock": 30.0}
 
 READ_TIMEOUT = 60.0
 """Seconds that botocore waits for an answer, if nothing else is set."""
+
+STALE = 2.0
+"""Seconds that a read which is not consistent may lag behind."""
+
+LISTENS = "a client listens"
+
+MOMENTS = (LISTENS, LISTENS, LISTENS, "DoWork", "SaveResult", "GetConn", "IsConnected", "Notify")
+"""At these something else happens with preference: a client comes, a connection ends."""
 
 Note = Callable[[str, str], None]
 
@@ -128,10 +137,13 @@ class _Body:
 class Tables(World):
     """The world of the functions, in which an inconsistent read may see what was there before."""
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, schedule: Schedule, draw: random.Random, faults: Faults) -> None:
         super().__init__()
+        self._schedule = schedule
+        self._draw = draw
         self._faults = faults
-        self._before: dict[tuple[str, str], dynamodb.Item] = {}
+        self._before: defaultdict[tuple[str, str], list[tuple[float, dynamodb.Item]]]
+        self._before = defaultdict(list)
         self._transactions: set[str] = set()
 
     def dynamodb(self, operation: str, asked: dict[str, Any], where: str) -> dict[str, Any]:
@@ -145,13 +157,17 @@ class Tables(World):
         if token in self._transactions:
             return {}
         if operation == "GetItem" and not asked.get("ConsistentRead"):
-            before = self._before.get(_place(asked))
-            if before is not None and self._faults.strikes("aws.call: stale read", where):
-                return {"Item": before}
+            before = [
+                item
+                for replaced, item in self._before[_place(asked)]
+                if replaced >= self._schedule.now - STALE
+            ]
+            if before and self._faults.strikes("aws.call: stale read", where):
+                return {"Item": self._draw.choice(before)}
         for written in _writes(operation, asked):
             table, key = _place(written)
             if (item := tables[table].get(key)) is not None:
-                self._before[table, key] = item
+                self._before[table, key].append((self._schedule.now, item))
         answer = dynamodb.call(tables, operation, asked)
         if token:
             self._transactions.add(token)
@@ -180,14 +196,14 @@ class Execution:
         name: its name.
         given: its input, as text.
         status: as Step Functions calls it.
-        stored_at: when its result was written into the table first.
+        ended_at: when it ended.
         states: those that it entered.
     """
 
     name: str
     given: str
     status: str = "RUNNING"
-    stored_at: float | None = None
+    ended_at: float = math.inf
     states: list[str] = field(default_factory=list)
 
 
@@ -223,13 +239,14 @@ class Cloud:
         self.draw = draw
         self.faults = faults
         self.note = note
-        self.tables = Tables(faults)
+        self.tables = Tables(schedule, draw, faults)
         self.executions: dict[str, Execution] = {}
         self._functions = functions
         self._machine = machine
-        # On a slow day every step takes as long as any other, so that all orders of steps are met.
-        self._longest_hop = draw.choice((0.02, 0.1, 0.4))
-        self._at_state: defaultdict[str, list[Callable[[], object]]] = defaultdict(list)
+        # Now the client is faster, now the execution, so that all orders of steps are met.
+        self._longest_hop = draw.choice((0.02, 0.02, 0.1, 0.4))
+        self._longest_transition = draw.choice((0.02, 0.2, 1.5))
+        self._at: defaultdict[str, list[Callable[[], object]]] = defaultdict(list)
         self._work_waits = draw.choice((0.0, 0.0, 0.5, 5.0, 40.0))
 
     def hop(self) -> float:
@@ -237,11 +254,16 @@ class Cloud:
         return self.draw.uniform(0.001, self._longest_hop)
 
     def some_time(self, do: Callable[[], object]) -> None:
-        """Have something done at a moment that is drawn: soon, or when a state is entered."""
+        """Have something done at a moment that is drawn: soon, or at one of the :data:`MOMENTS`."""
         if self.draw.random() < 0.5:
             self.schedule.after(10 ** self.draw.uniform(-3, 1.3), do)
         else:
-            self._at_state[self.draw.choice([*self._machine["States"]])].append(do)
+            self._at[self.draw.choice(MOMENTS)].append(do)
+
+    def happens(self, moment: str) -> None:
+        """It is one of the :data:`MOMENTS`: do what was to be done then."""
+        for do in self._at.pop(moment, []):
+            self.schedule.after(self.hop(), do)
 
     # -- Lambda ----------------------------------------------------------------------------------
 
@@ -410,11 +432,11 @@ class Cloud:
         def enter(state: str) -> None:
             execution.states.append(state)
             self.note(who, f"enters {state}")
-            for do in self._at_state.pop(state, []):
-                self.schedule.after(self.hop(), do)
-            late = self.faults.delay("state.enter: delay", f"state.enter {state}", longest=5.0)
+            self.happens(state)
+            late = self.faults.delay("state.enter: delay", f"state.enter {state}")
             queued = self._work_waits if state == "DoWork" else 0.0
-            self.schedule.sleep(self.hop() + queued + late)
+            transition = self.draw.uniform(0.001, self._longest_transition)
+            self.schedule.sleep(transition + queued + late)
 
         def wait(seconds: float) -> None:
             self.note(who, f"tries again in {seconds:.1f} s")
@@ -446,6 +468,7 @@ class Cloud:
                 draw=self.draw.uniform,
             ),
         )
+        execution.ended_at = self.schedule.now
         self.note(who, execution.status)
 
     def _task(
@@ -465,8 +488,6 @@ class Cloud:
                 status, answer = self._integrated(state, call, execution)
                 if status != 200:
                     raise state_machine.TaskFailed(f"DynamoDB.{answer['Error']['Code']}")
-                if state == "SaveResult" and execution.stored_at is None:
-                    execution.stored_at = self.schedule.now
                 return answer
             case "apigateway:invoke":
                 asked = {

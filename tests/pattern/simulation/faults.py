@@ -6,7 +6,7 @@ met alone, in pairs and in crowds.  And it strikes only so often, in all and at 
 retries, and the pattern's, are made for failures that pass.
 
 Half of the seeds draw *gentle* faults only.  Those cost time or a connection, and never a message of
-a connection that goes on; so there the result must be there without the client's asking again.
+a connection that goes on; so with them the result must be there without the client's asking again.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Faults:
         note: writes a strike into the timeline, with where it strikes.
 
     Attributes:
-        is_gentle: whether no message of a connection that goes on gets lost.
+        rough: how many faults struck that were not gentle.
         work_fails: whether the work fails each time, for good.
         kinds: the kinds of faults that may strike.
     """
@@ -79,13 +79,17 @@ class Faults:
     def __init__(self, draw: random.Random, note: Callable[[str, str], None]) -> None:
         self._draw = draw
         self._note = note
-        self.is_gentle = draw.random() < 0.5
-        self.work_fails = not self.is_gentle and draw.random() < 0.1
-        there_are = GENTLE if self.is_gentle else GENTLE + ROUGH
-        share = draw.choice((0.15, 0.3, 0.6))
-        self.kinds = frozenset(kind for kind in there_are if draw.random() < share)
+        self.rough = 0
+        is_gentle = draw.random() < 0.5
+        self.work_fails = not is_gentle and draw.random() < 0.1
+        there_are = GENTLE if is_gentle else GENTLE + ROUGH
+        steps = sorted({kind.partition(":")[0] for kind in there_are})
+        self.kinds = frozenset(
+            draw.choice([kind for kind in there_are if kind.startswith(step)])
+            for step in draw.choices(steps, k=draw.choice((1, 2, 3, 5, 8)))
+        )
         self._left = draw.choice((1, 2, 3, 4, 6, 9, 12))
-        self._chance = draw.choice((0.1, 0.3, 0.7))
+        self._chance = draw.choice((0.2, 0.5, 0.9))
         self._at: Counter[str] = Counter()
 
     def strikes(self, kind: str, where: str) -> bool:
@@ -101,10 +105,11 @@ class Faults:
             return False
         self._left -= 1
         self._at[where] += 1
+        self.rough += kind in ROUGH
         self._note(where, kind)
         return True
 
-    def delay(self, kind: str, where: str, longest: float = 3.0) -> float:
+    def delay(self, kind: str, where: str, longest: float = 2.0) -> float:
         """Seconds that something is late: none, unless a fault strikes."""
         if not self.strikes(kind, where):
             return 0.0

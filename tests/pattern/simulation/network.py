@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import urllib.error
 from collections import deque
 from email.message import Message as Headers
@@ -26,7 +27,7 @@ import websocket
 
 from tests.pattern import dynamodb
 from tests.pattern.in_process import event, order_event
-from tests.pattern.simulation.cloud import Cloud, InvocationFailed, shown
+from tests.pattern.simulation.cloud import LISTENS, Cloud, InvocationFailed, shown
 from tests.pattern.simulation.faults import Faults
 from tests.pattern.simulation.schedule import EPOCH, Promise, Schedule
 
@@ -51,7 +52,8 @@ class Socket:
         is_silent: whether the network swallows everything.
         connected_at: as in its events, in milliseconds.
         heard_at: when a ``subscribe`` was handled first.
-        asked_again: the moments at which the client sent it again.
+        sent_at: when API Gateway took a result for it first.
+        over_at: when API Gateway took it for over.
     """
 
     def __init__(self, network: Network, number: int, client: str) -> None:
@@ -62,9 +64,9 @@ class Socket:
         self.is_up = True
         self.is_silent = False
         self.connected_at = 0
-        self.heard_at: float | None = None
-        self.asked_again: list[float] = []
-        self._has_asked = False
+        self.heard_at = math.inf
+        self.sent_at = math.inf
+        self.over_at = math.inf
         self._network = network
         self._timeout: float | None = None
         self._inbox: deque[str | Exception] = deque()
@@ -78,9 +80,6 @@ class Socket:
         """Send a frame; nobody says whether it arrives."""
         if not self.is_up:
             raise ConnectionResetError("Connection reset by peer")
-        if self._has_asked and self.is_open:
-            self.asked_again.append(self._network.schedule.now)
-        self._has_asked = True
         self._network.frame_in(self, text)
 
     def recv(self) -> str:
@@ -266,8 +265,9 @@ class Network:
             error = {"message": "Internal server error", "connectionId": socket.id}
             self._send(socket, json.dumps({**error, "requestId": "r"}))
             return
-        if route == "subscribe" and socket.heard_at is None:
+        if route == "subscribe" and socket.heard_at == math.inf:
             socket.heard_at = self.schedule.now
+            self._cloud.happens(LISTENS)
 
     def post(self, connection: str, text: str) -> None:
         """``PostToConnection``.
@@ -278,6 +278,8 @@ class Network:
         socket = next((each for each in self.sockets if each.id == connection), None)
         if socket is None or not socket.is_open:
             raise dynamodb.Failed("GoneException")
+        if json.loads(text)["type"] == "result":
+            socket.sent_at = min(socket.sent_at, self.schedule.now)
         self._send(socket, text)
 
     def _send(self, socket: Socket, text: str) -> None:
@@ -304,8 +306,10 @@ class Network:
         if socket.is_open and socket.is_up:
             self._cloud.note("fault", f"{socket.id} is cut")
             socket.arrive(ConnectionResetError("Connection reset by peer"))
-            noticed = self._cloud.draw.choice((0.0, 0.0, 0.5, 5.0, IDLE))
-            self.schedule.after(noticed, lambda: self._end(socket))
+            end = partial(self._end, socket)
+            self.schedule.after(IDLE, end)
+            if self._cloud.draw.random() < 0.8:
+                self._cloud.some_time(end)
 
     def _close(self, socket: Socket) -> None:
         if socket.is_open:
@@ -326,6 +330,7 @@ class Network:
         if not socket.is_open:
             return
         socket.is_open = False
+        socket.over_at = self.schedule.now
         self._cloud.tables.cut(socket.id)
         self._cloud.note("WebSocket API", f"{socket.id} is over")
         if self._faults.strikes("$disconnect: never", "$disconnect"):
