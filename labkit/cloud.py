@@ -19,7 +19,7 @@ import concurrent.futures
 import contextlib
 import itertools
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -54,6 +54,7 @@ class Cloud:
         seed: makes ids the same in each run; ``None`` leaves them random.
         origins: the web pages that may use the cloud; those of this machine if not given.
         new_connections: WebSocket connections that an account may open in a second.
+        loaded: called by a thread once all is loaded that the first calls need.
 
     Attributes:
         log: what happens.
@@ -68,12 +69,14 @@ class Cloud:
         seed: int | None = None,
         origins: Origins | None = None,
         new_connections: int = AWS.new_connections,
+        loaded: Callable[[], object] = lambda: None,
     ) -> None:
         self.log = EventLog()
         self.faults = Faults(self.log)
         self.clock = Clock(speed)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._warming: threading.Thread | None = None
+        self._loaded = loaded
         self.backend = Backend(
             log=self.log,
             faults=self.faults,
@@ -167,6 +170,7 @@ class Cloud:
         """Load ahead what the first state machine would wait for; nobody waits for this."""
         try:
             self.backend.warm()
+            self._loaded()
         except Exception as error:
             self.log.append("cloud.error", message=f"Loading ahead failed: {error!r}", detail="")
 

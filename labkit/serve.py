@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -63,6 +64,9 @@ def main(arguments: Sequence[str]) -> int:
                     seed=options.seed,
                     origins=origins,
                     new_connections=options.new_connections,
+                    # Python's collector stops everything for a tenth of a second and more when it
+                    # goes through all that moto and botocore have loaded, and none of it ever goes.
+                    loaded=gc.freeze,
                 )
             )
         )

@@ -496,3 +496,24 @@ def test_interrupting_a_call_leaves_the_function_running_and_the_next_answer_rig
         assert kernel.line() == "[None, None, None, None]\n"
         _, errors = kernel.process.communicate(timeout=DEADLINE)
         assert (errors, kernel.process.returncode) == ("", 0)
+
+
+FREEZES = """
+import atexit, gc, sys
+from labkit.serve import main
+atexit.register(lambda: print(gc.get_freeze_count()))
+sys.exit(main([]))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a signal ends it in order")
+def test_what_is_loaded_once_is_no_work_for_the_collector() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", FREEZES], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert "endpoint" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)  # it ends once everything is loaded
+        frozen = int(process.communicate(timeout=DEADLINE)[0])
+    assert process.returncode == 0
+    assert frozen > 50_000
