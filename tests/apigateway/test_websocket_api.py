@@ -715,12 +715,14 @@ async def test_all_leaving_at_once_runs_every_disconnect_a_few_at_a_time(
 async def test_disconnect_function_that_fails_harms_nobody(
     start: Start, stage_with: MakeStage
 ) -> None:
-    async with start(stage_with("$disconnect")) as gateway:
+    async with start(stage_with("$disconnect"), limits=Limits(farewells=1)) as gateway:
         gateway.functions["disconnect"] = raises
-        for times in (1, 2):
-            async with connect(gateway.url):
-                pass
-            await gateway.invoked("DISCONNECT", times)
+        clients = await asyncio.gather(*(aopen(gateway.url) for _ in range(3)))
+        await asyncio.gather(*(client.close() for client in clients))
+        await gateway.invoked("DISCONNECT", 3)
+        async with connect(gateway.url):
+            pass
+        await gateway.invoked("DISCONNECT", 4)
 
 
 @pytest.mark.behaviour("websocket.handshake.stopping")

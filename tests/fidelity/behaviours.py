@@ -17,6 +17,9 @@ FOLDER = Path(__file__).parent
 PAGES = "pages"
 """The file of addresses."""
 
+BROKEN = "broken"
+"""The file of rules that are broken on purpose, see :mod:`tests.fidelity.breaking`."""
+
 DOCUMENTED = "documented"
 EVIDENCE = (DOCUMENTED, "captured", "tested by others", "our choice", "not verified")
 """How a behaviour is known, the best first."""
@@ -94,7 +97,7 @@ def subjects(folder: Path = FOLDER) -> list[Subject]:
         ValueError: a file does not say what it must; the message names the place.
     """
     pages = _pages(folder / f"{PAGES}.toml")
-    files = [path for path in folder.glob("*.toml") if path.stem != PAGES]
+    files = [path for path in folder.glob("*.toml") if path.stem not in (PAGES, BROKEN)]
     read = {path.stem: tomllib.loads(path.read_text("utf-8")) for path in files}
     order = sorted(read, key=lambda stem: read[stem]["order"])
     return [_subject(stem, read[stem], pages) for stem in order]

@@ -6,11 +6,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.fidelity.behaviours import behaviours, mutants, subjects
+from tests.fidelity.breaking import breaks, survivors
 from tests.fidelity.claims import TESTS, Claim, claims
 from tests.fidelity.document import PATH, document
 
@@ -42,6 +44,33 @@ def test_each_address_is_of_a_documentation() -> None:
     assert len(pages) > 20
     hosts = ("https://docs.aws.amazon.com/", "https://www.rfc-editor.org/", "https://www.w3.org/")
     assert [page for page in pages if not page.address.startswith(hosts)] == []
+
+
+# -- rules that are broken on purpose -----------------------------------------------------------------
+
+
+NOT_OURS = {"states.dynamodb.missing", "cloud.machine.atomic"}
+"""What moto does, and what one lock around all of it does: no one line of ours is the rule."""
+
+
+def test_each_rule_without_a_value_is_broken_somewhere() -> None:
+    rules = {key for key, each in BEHAVIOURS.items() if each.needs_test and not each.values}
+    assert {each.behaviour for each in breaks()} == rules - NOT_OURS
+
+
+def test_what_is_to_be_broken_is_there() -> None:
+    gone = [(each.behaviour, each.file) for each in breaks() if not each.applies()]
+    assert gone == [], "tests/fidelity/broken.toml names source that has changed"
+
+
+@pytest.mark.timeout(DEADLINE)
+def test_broken_rule_is_noticed_and_a_whole_one_is_not() -> None:
+    """For all of them, which takes minutes: ``python -m tests.fidelity --break``."""
+    [exactly] = [each for each in breaks() if each.behaviour == "websocket.routing.exactly"]
+    whole = replace(exactly, new=exactly.old)
+    broken, unbroken = (wrong for _, wrong in survivors([exactly, whole], CLAIMS))
+    assert broken == ""
+    assert "no test fails (pytest ends with 0)" in unbroken
 
 
 # -- the machinery --------------------------------------------------------------------------------
