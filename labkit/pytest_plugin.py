@@ -4,7 +4,7 @@ For every run with ``--nbval`` or ``--nbval-lax`` it sets what nbval leaves to t
 kernel is this very Python, a cell may take 60 seconds, and what differs from run to run is replaced
 as the build does it.  A notebook runs with a work folder that is empty and in a cloud of its own, so
 that a run changes nobody's progress.  Only a student's copy, which lies in the work folder, keeps that:
-there a run is the student's own check.
+there a run is the student's own check.  A live view is shown once, at the end of its cell.
 
     pytest --nbval-lax --labkit-unsolved exercises/
         each check cell must fail, with the lab's own NotYet, and no other cell may
@@ -107,16 +107,20 @@ class Notebooks:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Give a notebook that is no student's copy an empty work folder; its kernel starts in here."""
+        """Say what a notebook's kernel is for, which starts in here.
+
+        It shows live views once, at their end, because nbval knows no updates; and if the notebook
+        is no student's copy, the work folder is an empty one.
+        """
         from labkit.jupyter import work_folder
 
-        if not _is_cell(item) or item.path.parent.resolve() == work_folder().resolve():
+        if not _is_cell(item) or getattr(item.parent, "kernel", None) is not None:
             return (yield)
-        if item.parent is None or getattr(item.parent, "kernel", None) is not None:
-            return (yield)
-        work = tempfile.TemporaryDirectory(prefix="labkit-", ignore_cleanup_errors=True)
-        self._config.add_cleanup(work.cleanup)
-        changed = {"LABKIT_WORK": work.name, "LABKIT_ENDPOINT": None}
+        changed: dict[str, str | None] = {"LABKIT_STILL": "1"}
+        if item.path.parent.resolve() != work_folder().resolve():
+            work = tempfile.TemporaryDirectory(prefix="labkit-", ignore_cleanup_errors=True)
+            self._config.add_cleanup(work.cleanup)
+            changed |= {"LABKIT_WORK": work.name, "LABKIT_ENDPOINT": None}
         before = {name: os.environ.get(name) for name in changed}
         _set(changed)
         try:

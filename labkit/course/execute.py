@@ -25,6 +25,7 @@ from labkit.course.substitutions import SUBSTITUTIONS, Substitution, places, sub
 from labkit.jupyter import WORK_VARIABLE
 from labkit.lab import ENDPOINT_VARIABLE
 from labkit.views.controls import WIDGET
+from labkit.views.live import STILL_VARIABLE
 
 
 def execute(
@@ -105,13 +106,13 @@ def _run(notebook: NotebookNode, folder: Path, name: str, seconds: float) -> Not
 
 
 def environment(work: Path) -> dict[str, str]:
-    """The environment of a kernel whose notebook starts from nothing.
+    """The environment of a kernel whose notebook starts from nothing, and shows live views once.
 
     Args:
         work: stands for the student's work folder.
     """
     inherited = {name: value for name, value in os.environ.items() if name != ENDPOINT_VARIABLE}
-    return {**inherited, WORK_VARIABLE: str(work)}
+    return {**inherited, WORK_VARIABLE: str(work), STILL_VARIABLE: "1"}
 
 
 def stored(

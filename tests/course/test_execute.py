@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import nbclient
 import nbformat
 import pytest
 from nbformat import NotebookNode
@@ -69,6 +70,44 @@ def test_a_running_cloud_is_not_passed_on(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("LABKIT_ENDPOINT", "http://127.0.0.1:9")
     assert "LABKIT_ENDPOINT" not in environment(tmp_path)
     assert environment(tmp_path)["PATH"] == os.environ["PATH"]
+
+
+LIVE = """
+from labkit.eventlog import EventLog
+from labkit.views.live import Gallery
+from labkit.views.picture import Picture
+
+log = EventLog()
+
+
+def count():
+    drawn = f"<svg><text>{len(log)}</text></svg>"
+    return Picture(drawn, "How many events there are.", f"{len(log)} events")
+
+
+view = Gallery().show("count", log, count)
+_ = log.append("frame.in")
+"""
+
+
+def test_a_live_view_is_stored_once_as_it_is_at_the_end_of_its_cell(tmp_path: Path) -> None:
+    shown, _, frames = run(tmp_path, LIVE, '_ = log.append("frame.in")', "view.frames")
+    (output,) = shown.outputs
+    assert output.data["text/plain"] == "1 events"
+    assert "<img" in output.data["text/html"]
+    assert frames.outputs[0].data["text/plain"] == "1"
+
+
+def test_whoever_runs_a_notebook_otherwise_stores_the_last_picture_of_a_live_view(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LABKIT_STILL", raising=False)
+    more = 'for _ in range(2):\n    log.append("frame.in")'
+    made = nbclient.execute(notebook(LIVE, more), cwd=str(tmp_path))
+    (output,) = made.cells[0].outputs
+    assert output.data["text/plain"] == "3 events"
+    assert "<img" in output.data["text/html"], "in the form that a notebook keeps"
+    assert made.cells[1].outputs == []
 
 
 def test_an_error_that_is_meant_to_be_is_stored(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import nbformat
 import pytest
 
 from labkit.course import build, catalogue
+from labkit.views.view import Table
 from tests.course.drafts import PACKAGE
 
 EXERCISES = "exercises/01_greeting.ipynb"
@@ -121,6 +122,36 @@ def test_what_differs_from_run_to_run_is_not_compared(lab: Lab) -> None:
         {"source": "print('took 2 steps')", "outputs": text("took 3 steps\n")},
     )
     assert lab.pytest("--nbval", LESSON).failed == [f"{LESSON}::Cell 1"]
+
+
+LIVE = """
+from labkit.eventlog import EventLog
+from labkit.views.live import Gallery
+from labkit.views.view import Table
+
+log = EventLog()
+
+
+def count():
+    return Table("Events", ["How many"], [[str(len(log))]], f"{len(log)} events")
+
+
+view = Gallery().show("count", log, count)
+for _ in range(3):
+    log.append("frame.in")
+"""
+
+
+def test_a_live_view_is_compared_as_it_is_at_the_end_of_its_cell(lab: Lab) -> None:
+    def shown(count: int) -> list[Any]:
+        view = Table("Events", ["How many"], [[str(count)]], f"{count} events")
+        data = {"text/plain": view.text, "text/html": view.html}
+        return [nbformat.v4.new_output("display_data", data=data)]
+
+    for name, count in (("right", 3), ("wrong", 2)):
+        lab.notebook(f"{name}.ipynb", {"source": LIVE, "outputs": shown(count)})
+    run = lab.pytest("--nbval", "right.ipynb", "wrong.ipynb")
+    assert (run.passed, run.failed) == (1, ["wrong.ipynb::Cell 0"]), run.said
 
 
 def test_nbval_compares_as_the_course_relies_on(lab: Lab) -> None:
