@@ -7,6 +7,7 @@ keeps when the widgets are gone.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 from html import escape
@@ -90,11 +91,13 @@ class _Places:
         functions: the names of those that have run.
         states: the names of those that were entered.
         tables: the names of those that were used.
+        struck: the number of the last event that tells of a fault that has struck.
     """
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
         self._last = 0
+        self.struck = 0
         self.connections: list[str] = []
         self.functions: list[str] = []
         self.states: list[str] = []
@@ -113,6 +116,8 @@ class _Places:
                     _note(self.functions, event["function"])
                 case "state.entered":
                     _note(self.states, event["state"])
+                case "fault.applied":
+                    self.struck = event.seq
                 case "aws.call" if table := event.get("table"):
                     _note(self.tables, table)
 
@@ -140,12 +145,18 @@ class FaultPanel(Controls):
         self._gallery = gallery or Gallery()
         self._begun = log.last
         self._places = _Places(log)
-        self._fill: Callable[[], None] = lambda: None
+        self._fill: Callable[[list[Fault]], None] = lambda _: None
+        self._filling = threading.Lock()  # a thread follows the log, and another takes the presses
+        self._drawn: tuple[int, int] | None = None
+        self._there: list[Fault] = []
+        self._table = faults_table((), ())
 
     @property
     def view(self) -> Table:
         """What is set now, and what has struck since the panel was made."""
-        there = list(self._faults)
+        return self._told(list(self._faults))
+
+    def _told(self, there: list[Fault]) -> Table:
         set_now = {fault.id for fault in there}
         strikes = self._faults.strikes()
         told = [e for e in strikes if e["fault"] in set_now or e.seq > self._begun]
@@ -156,9 +167,19 @@ class FaultPanel(Controls):
         return self._log.last, self._faults.changes
 
     def draw(self) -> Table:
-        """What is to be seen now; the fields offer what there is by now too."""
-        self._fill()
-        return self.view
+        """What is to be seen now; the fields offer what there is by now too.
+
+        Attached, what is set is asked for over HTTP: only when that may have changed.
+        """
+        with self._filling:
+            self._places.look()
+            now = (self._faults.changes, self._places.struck)
+            if now != self._drawn:
+                self._there = list(self._faults)
+                self._table = self._told(self._there)
+                self._drawn = now
+            self._fill(self._there)
+            return self._table
 
     def _ipython_display_(self) -> None:
         show_inputs(self.inputs(), self.stands_for)
@@ -180,13 +201,12 @@ class FaultPanel(Controls):
         )
         said = ipywidgets.HTML()
 
-        def fill() -> None:
-            self._places.look()
+        def fill(there: list[Fault]) -> None:
             _offer(connection, self._places.connections)
             _offer(function, self._places.functions)
             _offer(state, self._places.states)
             _offer(table, self._places.tables)
-            _offer(fault, [(f"{each.id}: {_said(each)}", each.id) for each in self._faults])
+            _offer(fault, [(f"{each.id}: {_said(each)}", each.id) for each in there])
 
         def row(label: str, call: str, *fields: Any) -> Any:
             button = ipywidgets.Button(description=label, tooltip=f"{label}: lab.faults.{call}(…)")
@@ -206,7 +226,7 @@ class FaultPanel(Controls):
                     return
                 made = written()
                 said.value = _status(_outcome(made, getattr(self._faults, call), fields))
-                fill()
+                self.draw()
 
             for field in fields:
                 field.observe(write, "value")
@@ -236,7 +256,7 @@ class FaultPanel(Controls):
             ]
         )
         self._fill = fill
-        fill()
+        self.draw()
         return box
 
 

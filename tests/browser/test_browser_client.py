@@ -150,6 +150,20 @@ def test_a_refused_order_is_said_to_be_and_can_be_corrected(page: Page, address:
     expect(page.get_by_role("alert")).to_be_empty()
 
 
+@pytest.mark.parametrize("body", ["Hello", '{"orderId": "o"}', "null"])
+def test_an_answer_that_is_none_of_the_pattern_says_what_it_should_be(
+    page: Page, address: str, body: str
+) -> None:
+    page.route(
+        lambda url: urlsplit(url).path.endswith("/orders"),
+        lambda route: route.fulfill(status=200, body=body),
+    )
+    page.goto(address)
+    order(page)
+    expect(page.get_by_role("alert")).to_contain_text("JSON with orderId, executionArn and")
+    expect(page.get_by_role("button", name="Place order")).to_be_enabled()
+
+
 def test_one_order_is_placed_however_often_the_button_is_pressed(
     page: Page, lab: Lab, system: System, address: str
 ) -> None:

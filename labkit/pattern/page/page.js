@@ -98,8 +98,12 @@ async function place(event) {
     showResult(await patiently(() => client.result()));
   } catch (error) {
     say("");
-    const refused = error instanceof OrderRefused;
-    warn(refused ? `The shop refuses this order (${error.status}): ${error.message}` : `${error}`);
+    warn(
+      error instanceof OrderRefused
+        ? `The shop refuses this order (${error.status}): ${error.message}`
+        : `The shop's answer is not what this page can follow (${error.message}). It should be ` +
+            "202 and JSON with orderId, executionArn and websocketUrl.",
+    );
   } finally {
     client.close();
     isUnderWay = false;
