@@ -7,6 +7,8 @@ else it is of no use.
 
 from __future__ import annotations
 
+import base64
+import os
 import socket
 from urllib.parse import urlsplit
 
@@ -30,12 +32,17 @@ def opening(url: str) -> tuple[tuple[str, int], bytes]:
 
     Args:
         url: ``ws://host:port/path``.
+
+    Returns:
+        Address and request.  Each request has a key of its own (RFC 6455, 4.1): there is a server
+        that takes two connections with one key for the same.
     """
+    key = base64.b64encode(os.urandom(16)).decode()
     parts = urlsplit(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     head = (
         f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nUpgrade: websocket\r\n"
-        "Connection: Upgrade\r\nSec-WebSocket-Key: bGFia2l0IGJlbmNoIGtleQ==\r\n"
+        f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
         "Sec-WebSocket-Version: 13\r\n\r\n"
     )
     return (parts.hostname or "", parts.port or 80), head.encode()

@@ -36,7 +36,6 @@ def crowd(url: str, count: int, seconds: float) -> Iterator[list[socket.socket]]
         BadAnswer: a handshake was refused.
         TimeoutError: not all were open in time.
     """
-    address, request = opening(url)
     deadline = time.perf_counter() + seconds
     pending: dict[socket.socket, bytes] = {}
     done: list[socket.socket] = []
@@ -44,6 +43,7 @@ def crowd(url: str, count: int, seconds: float) -> Iterator[list[socket.socket]]
         with selectors.DefaultSelector() as selector:
             while len(done) < count:
                 while len(pending) < min(AT_ONCE, count - len(done)):
+                    address, request = opening(url)
                     new = socket.create_connection(address, SECONDS)
                     pending[new] = b""
                     new.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -58,6 +58,10 @@ def test_where_a_connection_goes() -> None:
     assert request.startswith(b"GET /a/b?c=d HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n")
 
 
+def test_each_handshake_has_a_key_of_its_own() -> None:
+    assert len({opening("ws://127.0.0.1:1/")[1] for _ in range(20)}) == 20
+
+
 def test_a_crowd_is_served_and_every_end_is_noted(served: tuple[str, Path]) -> None:
     url, left = served
     before = left.stat().st_size
