@@ -10,8 +10,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from labkit.bench import report
+from labkit.bench import report, soak
 from labkit.bench.bare import Bare
+from labkit.bench.deaf import Deaf
 from labkit.bench.echo import Echo
 from labkit.bench.idle import Idle
 from labkit.bench.interrupt import interruptible
@@ -20,10 +21,12 @@ from labkit.bench.load import Load
 from labkit.bench.local_cloud import LocalCloud
 from labkit.bench.machine import allow_open_files, machine
 from labkit.bench.measurement import Measurement, measure
+from labkit.bench.notify import Notify
 from labkit.bench.others import FOLDER, installed
 from labkit.bench.pattern import Pattern
 from labkit.bench.peer import Peer
 from labkit.bench.rest import Rest
+from labkit.bench.rush import Rush
 from labkit.bench.start import FirstEcho, FirstResult, Start
 
 MEASUREMENTS: Sequence[Measurement] = (
@@ -39,6 +42,9 @@ MEASUREMENTS: Sequence[Measurement] = (
     Idle(1_000),
     Idle(5_000),
     Rest(),
+    Notify(5_000),
+    Rush(1_000),
+    Deaf(),
 )
 """Everything that can be measured, in the order of measuring."""
 
@@ -47,6 +53,9 @@ PEERS: Sequence[Peer] = (LocalCloud(), Bare(), Bare("aiohttp"))
 
 BESIDE_PEERS = ("first-echo", "invoke", "echo", "pattern-portable", "load-100", "idle-1000")
 """What is measured beside other emulators, if nothing else is asked for."""
+
+LONGEST_SOAK = 24 * 60
+"""Minutes."""
 
 OPEN_FILES = 6_000
 """Sockets and files that a process may need: the most connections, and some."""
@@ -80,6 +89,11 @@ def main(arguments: Sequence[str]) -> int:
     def tell(line: str) -> None:
         print(f"{time.perf_counter() - began:6.1f} s  {line}", file=sys.stderr, flush=True)
 
+    if options.soak:
+        with interruptible():
+            looks = soak.soak(options.soak, tell)
+        print(json.dumps(soak.to_json(looks, facts)) if options.json else soak.table(looks, facts))
+        return 0
     with interruptible():
         results = measure(chosen, peers, options.runs, tell)
     if options.json:
@@ -112,6 +126,12 @@ def _parser() -> argparse.ArgumentParser:
         help="measure beside the other emulators that bench/peers/install.py put into this folder; "
         f"without it, into the one that {FOLDER} names",
     )
+    parser.add_argument(
+        "--soak",
+        type=_minutes,
+        metavar="MINUTES",
+        help="measure nothing else: work for so long, and tell what the local cloud holds meanwhile",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
@@ -120,6 +140,18 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of runs; at least 1 is needed")
     return int(text)
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0.0
+    if not 0 < minutes <= LONGEST_SOAK:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no number of minutes, above 0 and at most {LONGEST_SOAK}"
+        )
+    return minutes
 
 
 def _forget_the_callers_cloud() -> None:

@@ -71,6 +71,36 @@ def memory(pid: int) -> int | None:
     return int(found[1]) * 1024 if found else None
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a process holds at a moment.
+
+    Attributes:
+        memory: MB that it has in use itself (RSS).
+        threads: its threads.
+        descriptors: its open files and sockets.
+        processes: how many it and its descendants are.
+    """
+
+    memory: float
+    threads: int
+    descriptors: int
+    processes: int
+
+
+def holding(pid: int) -> Holding | None:
+    """What a process holds now, or ``None`` if it is gone or the system does not tell."""
+    used, all_of_it = memory(pid), usage(pid)
+    try:
+        threads = len(os.listdir(_PROC / str(pid) / "task"))
+        descriptors = len(os.listdir(_PROC / str(pid) / "fd"))
+    except OSError:
+        return None
+    if used is None or all_of_it is None:
+        return None
+    return Holding(used / 1024 / 1024, threads, descriptors, all_of_it.processes)
+
+
 def cpu_share(pid: int, seconds: float) -> float | None:
     """Watch a process and its descendants for so many seconds; percent of one core that they used."""
     before = usage(pid)

@@ -77,7 +77,7 @@ def table(results: Results, machine: Mapping[str, Any], runs: int) -> str:
             below[0] = ""
     facts = ", ".join(f"{name}: {value}" for name, value in machine.items())
     lines = [f"Median of {runs} run{'' if runs == 1 else 's'} (smallest–largest).  {facts}", ""]
-    lines += _markdown([head, *body])
+    lines += markdown([head, *body], first_number=3)
     if results.failures:
         lines += ["", "Failed:", *(f"- {failure}" for failure in results.failures)]
     return "\n".join(lines)
@@ -95,9 +95,14 @@ def _ratio(ratio: float | None) -> str:
     return "–" if ratio is None else number(ratio)
 
 
-def _markdown(rows: Sequence[Sequence[str]]) -> list[str]:
+def markdown(rows: Sequence[Sequence[str]], *, first_number: int) -> list[str]:
+    """Rows, the head first, as the lines of a Markdown table whose columns are in line.
+
+    Args:
+        rows: the cells.
+        first_number: the first column that is written flush right.
+    """
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    first_number = 3
     lines = []
     for row in rows:
         cells = [

@@ -14,14 +14,17 @@ from unittest import mock
 import pytest
 
 from labkit.bench.command import BESIDE_PEERS, MEASUREMENTS, PEERS, main
+from labkit.bench.deaf import Deaf
 from labkit.bench.echo import Echo
 from labkit.bench.idle import Idle
 from labkit.bench.invocation import Invocation
 from labkit.bench.load import Load
 from labkit.bench.measurement import LAB, Measurement, measure
+from labkit.bench.notify import Notify
 from labkit.bench.pattern import Pattern
 from labkit.bench.peer import Peer, System
 from labkit.bench.rest import Rest
+from labkit.bench.rush import Rush
 from labkit.bench.start import FirstEcho, FirstResult, Start
 
 SMALL: tuple[Measurement, ...] = (
@@ -35,6 +38,9 @@ SMALL: tuple[Measurement, ...] = (
     Load(3, messages=2),
     Idle(20, watched=0.2),
     Rest(20, watched=0.2),
+    Notify(10),
+    Rush(3),
+    Deaf(1, messages=5),
 )
 
 
@@ -80,7 +86,9 @@ def test_the_command_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert "start: run 1 of 1, labkit" in told.err
 
 
-@pytest.mark.parametrize("arguments", [["--runs", "0"], ["--runs", "x"], ["--only", "speed"]])
+@pytest.mark.parametrize(
+    "arguments", [["--runs", "0"], ["--runs", "x"], ["--only", "speed"], ["--soak", "0"]]
+)
 def test_a_wrong_command_line_is_told(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
