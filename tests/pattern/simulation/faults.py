@@ -36,7 +36,6 @@ GENTLE = (
     "$disconnect: late",
     "$disconnect: never",
     "aws.call: delay",
-    "aws.call: stale read",
     "state.enter: delay",
     "client: starts again",
 )

@@ -132,9 +132,15 @@ class Schedule:
 
     # -- from within a task ----------------------------------------------------------------------
 
+    @property
+    def task(self) -> Task:
+        """The task that runs."""
+        task: Task = _here.task
+        return task
+
     def sleep(self, seconds: float) -> None:
         """Let time pass."""
-        self._wake(max(0.0, seconds), current())
+        self._wake(max(0.0, seconds), self.task)
         self._block()
 
     def wait(self, promise: Promise, timeout: float | None = None) -> bool:
@@ -148,7 +154,7 @@ class Schedule:
             Whether it is kept.
         """
         if not promise.is_kept:
-            task = current()
+            task = self.task
             promise.waiter = (task, task.waits)
             if timeout is not None:
                 self._wake(max(0.0, timeout), task)
@@ -163,7 +169,7 @@ class Schedule:
         heapq.heappush(self._todo, (self.now + seconds, next(self._numbers), woken, None))
 
     def _block(self) -> None:
-        task = current()
+        task = self.task
         self._back.release()
         task.go.acquire()
         if task.is_killed:
@@ -195,9 +201,9 @@ class Schedule:
         self._back.release()
 
 
-def current() -> Task:
-    """The task that runs, of whichever schedule."""
-    task: Task = _here.task
+def current() -> Task | None:
+    """The task that asks, of whichever schedule; ``None`` if it is none."""
+    task: Task | None = getattr(_here, "task", None)
     return task
 
 

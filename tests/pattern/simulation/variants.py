@@ -21,8 +21,10 @@ import pytest
 
 from tests.pattern.conftest import PATTERN
 from tests.pattern.in_process import imported
+from tests.pattern.simulation import promises
 from tests.pattern.simulation.cloud import Wire
-from tests.pattern.simulation.run import Pattern
+from tests.pattern.simulation.customer import Pattern
+from tests.pattern.simulation.promises import Rule
 
 MACHINE = "state_machine.asl.json"
 
@@ -37,12 +39,14 @@ class Variant:
         name: for the command line.
         failure: which of the failures of the pattern it lets happen, such as ``F1``.
         mistake: what is wrong.
+        breaks: the promise that is broken by it.
         changes: gives the text of a file with the mistake, by the file's place in ``labkit/pattern``.
     """
 
     name: str
     failure: str
     mistake: str
+    breaks: Rule
     changes: Mapping[str, Change]
 
 
@@ -98,24 +102,28 @@ VARIANTS = (
         "tells-no-stored-result",
         "F1",
         "subscribe delivers nothing: who connects when the work is done waits for ever",
+        promises.the_result_arrives,
         {"functions/subscribe.py": TELLS_NOTHING},
     ),
     Variant(
         "looks-before-it-writes",
         "F2",
         "GetConn comes before SaveResult: between the two, each side misses the other",
+        promises.whoever_listens_is_sent_the_result,
         {MACHINE: states(_looks_before_it_writes)},
     ),
     Variant(
         "reads-what-was",
         "F2",
         "GetConn reads without ConsistentRead, and may not see who came last",
+        promises.whoever_listens_is_sent_the_result,
         {MACHINE: instead('        "ConsistentRead": true\n', '        "ConsistentRead": false\n')},
     ),
     Variant(
         "delivers-from-connect",
         "F3",
         "$connect sends what is stored, before there is a connection; subscribe does not",
+        promises.the_result_arrives,
         {
             "functions/connect.py": instead(
                 '        return {"statusCode": 403}\n    return {"statusCode": 200}\n',
@@ -132,30 +140,21 @@ VARIANTS = (
         "knows-no-gone",
         "F4",
         "Notify catches an error called 410, which none is: a closed tab fails the order",
+        promises.no_order_fails_for_its_delivery,
         {MACHINE: states(_knows_no_gone)},
-    ),
-    Variant(
-        "forgets-the-one-to-come",
-        "F4",
-        "progress that is answered 410 forgets a connection whose handshake is under way",
-        {
-            "functions/do_work.py": instead(
-                "        connection.deliver(MANAGEMENT_ENDPOINT, listener, json.dumps(news))",
-                "        if not connection.deliver(MANAGEMENT_ENDPOINT, listener, json.dumps(news)):\n"
-                "            execution.forget(name, listener)",
-            )
-        },
     ),
     Variant(
         "freezes-the-connection",
         "F5",
         "the connection is looked up before the work, as if it were in the execution's input",
+        promises.whoever_listens_is_sent_the_result,
         {MACHINE: _frozen},
     ),
     Variant(
         "forgets-whoever-listens",
         "F6",
         "$disconnect deletes without a condition: late, it deletes the newer connection",
+        promises.whoever_listens_is_sent_the_result,
         {
             "functions/execution.py": instead(
                 'ConditionExpression="connectionId = :mine"',
@@ -167,6 +166,7 @@ VARIANTS = (
         "counts-milliseconds",
         "F7",
         "time to live is given in milliseconds: what $disconnect does not delete stays for ever",
+        promises.nothing_is_kept_for_ever,
         {
             "functions/connection.py": instead(
                 "str(int(time.time()) + execution.CONNECTION_LASTS)",
@@ -178,6 +178,7 @@ VARIANTS = (
         "takes-each-request-for-an-order",
         "F8",
         "the Idempotency-Key is not looked at: a request that is sent again is a second order",
+        promises.each_order_is_executed_once,
         {
             "functions/place_order.py": instead(
                 'event["headers"].get("idempotency-key") or str(uuid.uuid4())', "str(uuid.uuid4())"
@@ -188,6 +189,7 @@ VARIANTS = (
         "writes-the-order-again",
         "F8",
         "the item is put without a condition: a request that is sent again wipes out what is there",
+        promises.the_result_arrives,
         {
             "functions/execution.py": instead(
                 '            ConditionExpression="attribute_not_exists(executionName)",\n'
@@ -200,6 +202,7 @@ VARIANTS = (
         "drops-no-duplicates",
         "F9",
         "the client gives everything that comes to its code",
+        promises.nothing_is_given_twice,
         {
             "client.py": instead(
                 "            if sequence <= self._last:\n", "            if sequence <= 0:\n"
@@ -210,6 +213,7 @@ VARIANTS = (
         "reserves-each-time",
         "F9",
         "DoWork reserves without a condition: a second run takes the stock again",
+        promises.stock_is_taken_once,
         {
             "functions/do_work.py": instead(
                 '"attribute_not_exists(reservation)"', '"attribute_exists(executionName)"'
