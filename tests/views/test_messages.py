@@ -91,8 +91,8 @@ def test_an_error_frame_of_api_gateway_is_explained(message: str, says: str) -> 
 
 
 def test_what_only_looks_like_an_error_is_a_message() -> None:
-    mine = messages([frame(1, '{"message": "Forbidden"}')]).text
-    assert "✗" not in mine
+    for more in ("", ', "requestId": "r"', ', "connectionId": "c="'):
+        assert "✗" not in messages([frame(1, f'{{"message": "Forbidden"{more}}}')]).text
     sent = messages([frame(1, error_frame("Forbidden", "c=", "r").decode(), "frame.in")]).text
     assert "✗" not in sent
 
