@@ -79,13 +79,14 @@ def survivors(chosen: Iterable[Break], claims: Iterable[Claim]) -> Iterator[tupl
 
 
 def _outcome(each: Break, root: Path, tests: list[str]) -> str:
-    ignored = shutil.ignore_patterns("__pycache__")
     for name in ("labkit", "tests"):
-        shutil.copytree(ROOT / name, root / name, ignore=ignored)
+        shutil.copytree(ROOT / name, root / name)
     shutil.copy(ROOT / "pyproject.toml", root)
     each.apply(root)
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
-    environment = {**os.environ, "PYTHONPATH": str(root)}
+    # Few plugins, because most of the time goes by before the first test begins.
+    plugins = ["-p", "no:cacheprovider", "-p", "pytest_asyncio.plugin", "-p", "pytest_timeout"]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", *plugins, *tests]
+    environment = {**os.environ, "PYTHONPATH": str(root), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     try:
         ended = subprocess.run(
             command,
