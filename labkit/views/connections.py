@@ -29,8 +29,7 @@ class Connection:
         code: of the close frame, or the status of the refusal.
         reason: the text of either.
         route: the one that its last message took, or empty.
-        message: the last message, with its way, or empty.
-        active: when that was, or ``None``.
+        frame: the event of the last message, or ``None``.
         orders: the executions in whose traces it takes part.
     """
 
@@ -42,14 +41,21 @@ class Connection:
     code: int = 0
     reason: str = ""
     route: str = ""
-    message: str = ""
-    active: float | None = None
+    frame: Event | None = None
     orders: list[str] = field(default_factory=list)
 
     @property
     def is_open(self) -> bool:
         """Whether it is."""
         return self.opened is not None and self.ended is None
+
+    @property
+    def message(self) -> str:
+        """The last message in a few words, with its way; empty if there was none."""
+        if self.frame is None:
+            return ""
+        way = "→ from the client" if self.frame.kind == "frame.in" else "← to the client"
+        return f"{way}: {steps([self.frame])[0].what}"
 
 
 def connections(events: Iterable[Event], now: float) -> Page:
@@ -106,7 +112,6 @@ def _found(events: Sequence[Event]) -> list[Connection]:
     """The connections of a log in the order of their handshakes."""
     by_id: dict[str, Connection] = {}
     traces: dict[str, set[str]] = defaultdict(set)
-    frames: dict[str, Event] = {}
     for event in events:
         if "connection" not in event.data or event.kind == "aws.call":
             continue
@@ -126,17 +131,13 @@ def _found(events: Sequence[Event]) -> list[Connection]:
             case "route.selected":
                 one.route = event["route"]
             case "frame.in" | "frame.out":
-                frames[one.id] = event
+                one.frame = event
             case _:
                 pass
     orders = _executions(events)
     for one in by_id.values():
         names = [name for trace in sorted(traces[one.id]) for name in orders[trace]]
         one.orders = list(dict.fromkeys(names))
-    for name, frame in frames.items():
-        way = "→ from the client" if frame.kind == "frame.in" else "← to the client"
-        by_id[name].message = f"{way}: {steps([frame])[0].what}"
-        by_id[name].active = frame.time
     return list(by_id.values())
 
 
@@ -154,9 +155,9 @@ def _executions(events: Sequence[Event]) -> dict[str, list[str]]:
 
 
 def _last(one: Connection, now: float) -> str:
-    if one.active is None:
+    if one.frame is None:
         return "none yet"
-    return f"{one.message}, {_span(now - one.active)} ago"
+    return f"{one.message}, {_span(now - one.frame.time)} ago"
 
 
 def _orders(one: Connection) -> str:

@@ -90,13 +90,15 @@ class Contents:
     Attributes:
         keys: the names of its key's attributes, the partition key first.
         ttl: the attribute that holds the time to live, or empty.
-        items: by key as text, those that were deleted last too, with what was done to each last.
+        items: by the values of their keys, with what was done to each last.
+        gone: the one of them that the last change deleted, or ``None``.
         changes: all of them, oldest first.
     """
 
     keys: list[str] = field(default_factory=list)
     ttl: str = ""
-    items: dict[str, Change] = field(default_factory=dict)
+    items: dict[tuple[str, ...], Change] = field(default_factory=dict)
+    gone: tuple[str, ...] | None = None
     changes: list[Change] = field(default_factory=list)
 
     @property
@@ -195,18 +197,18 @@ def _contents(events: Sequence[Event], table: str) -> Contents:
 
 
 def _apply(found: Contents, event: Event) -> None:
-    key = event["key"]
-    text = json.dumps(key)
-    known = found.items.pop(text, None) if event["item"] is None else found.items.get(text)
+    key: Item = event["key"]
+    name = tuple(str(content) for value in key.values() for content in value.values())
+    known = found.items.get(name)
     change = Change(key, event.time, known.after if known else None, event["item"])
     found.keys = list(key)
     found.changes.append(change)
-    if change.after is not None or known is not None:
-        # One that was deleted is shown until the next change, and one that comes back is new.
-        gone = [name for name, one in found.items.items() if one.after is None]
-        for name in gone:
-            del found.items[name]
-        found.items[text] = change
+    # One that was deleted is shown until the next change, and one that comes back is new.
+    if found.gone is not None:
+        found.items.pop(found.gone, None)
+    found.gone = name if change.after is None else None
+    if change.after is not None or change.before is not None:
+        found.items[name] = change
 
 
 def _cell(change: Change, name: str, ttl: str, now: float) -> str:

@@ -99,18 +99,20 @@ class Conversation(View):
     Attributes:
         connection: its id.
         number: the how many-th of the log it is, from 1; in the twin it stands for the id.
-        entries: oldest first.
+        entries: the newest :data:`SHOWN`, oldest first.
+        left_out: how many came before these.
     """
 
     connection: str
     number: int
     entries: Sequence[Entry]
+    left_out: int = 0
 
     @property
     def text(self) -> str:
         """The twin: without times, ids and contents, which differ from run to run."""
         lines = [self._caption(f"connection {self.number}")]
-        for one in self._shown():
+        for one in self.entries:
             route = f" (route {one.route})" if one.route else ""
             lines.append(f"  {one.what}: {one.gist}{route}" if one.gist else f"  {one.what}")
             lines += [f"    {one.why}"] if one.why else []
@@ -120,7 +122,7 @@ class Conversation(View):
     def html(self) -> str:
         """A table with a row for each message."""
         rows = []
-        for one in self._shown():
+        for one in self.entries:
             size = "" if one.size is None else f"{one.size:,} bytes"
             cells = [f"{one.after:,.1f} ms", one.what, size, one.route]
             said = f"<pre {_PRE}>{escape(one.content)}</pre>" if one.content else escape(one.gist)
@@ -131,12 +133,8 @@ class Conversation(View):
         caption = self._caption(f"connection {self.connection}")
         return table(caption, ("After", "Direction", "Size", "Route", "Content"), body)
 
-    def _shown(self) -> Sequence[Entry]:
-        return self.entries[-SHOWN:]
-
     def _caption(self, who: str) -> str:
-        left_out = len(self.entries) - SHOWN
-        more = f" (the newest {SHOWN}; {left_out} are left out)" if left_out > 0 else ""
+        more = f" (the newest {SHOWN}; {self.left_out:,} are left out)" if self.left_out else ""
         return f"Messages of {who}{more}"
 
 
@@ -162,7 +160,12 @@ def messages(events: Iterable[Event], connection: str | None = None) -> Page:
     numbers = {one: number for number, one in enumerate(of, 1)}
     shown = [connection] if connection is not None else list(of)[-CONNECTIONS:]
     parts: list[View] = [
-        Conversation(one, numbers[one], [_entry(e, of[one][0], routes) for e in of[one]])
+        Conversation(
+            one,
+            numbers[one],
+            [_entry(e, of[one][0], routes) for e in of[one][-SHOWN:]],
+            max(len(of[one]) - SHOWN, 0),
+        )
         for one in shown
     ]
     if not parts:
