@@ -197,6 +197,7 @@ REQUESTS: dict[str, Request] = {
         410,
     ),
     "the lab": ("GET", "/_labkit", {}, b"", 200),
+    "the browser client": ("GET", "/_labkit/client/", {}, b"", 200),
     "events": ("GET", "/_labkit/events?after=0&follow=0", {}, b"", 200),
     "faults": (
         "POST",
