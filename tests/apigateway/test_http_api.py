@@ -189,14 +189,14 @@ async def test_answer_out_of_form_is_500_and_the_log_says_why(expected: Values) 
 @pytest.mark.behaviour(
     "http.integration.throttled",
     "http.integration.fails",
-    "http.integration.body",
+    "http.integration.body-refusal",
 )
 @pytest.mark.parametrize(
     ("code", "behaviour"),
     [
         ("ResourceNotFoundException", "fails"),
         ("TooManyRequestsException", "throttled"),
-        ("RequestTooLargeException", "body"),
+        ("RequestTooLargeException", "body-refusal"),
     ],
 )
 async def test_refused_invocation_does_not_show_the_caller_why(
@@ -274,7 +274,7 @@ async def test_requests_are_answered_at_the_same_time() -> None:
     assert [answer.status for answer in answers] == [200, 200, 200]
 
 
-@pytest.mark.behaviour("http.integration.body")
+@pytest.mark.behaviour("http.integration.body", "http.integration.body-refusal")
 async def test_body_over_10_mb_is_413(expected: Values) -> None:
     gateway = Gateway(ok)
     largest = bytes(expected.largest)
