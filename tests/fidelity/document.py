@@ -15,7 +15,7 @@ HEAD = """\
 
 What the local cloud does as AWS does it, how that is known, and which test proves it. What it does not emulate stands at the end of each section, with what you see when you use it.
 
-This page is made of the tests: `python -m tests.fidelity` writes it. The behaviours and their values (statuses, close codes, texts, limits) are data, `tests/fidelity/*.toml`; tests read what they expect from there, and `python -m tests.fidelity --mutate` changes each value and sees a test fail.
+This page is made of the tests: `python -m tests.fidelity` writes it. The behaviours and their values (statuses, close codes, texts, limits) are data, `tests/fidelity/*.toml`, and tests read what they expect from there. `python -m tests.fidelity --mutate` changes each value and sees a test fail; `python -m tests.fidelity --break` breaks each rule that has no value in a copy of the package, and sees a test fail.
 
 | evidence | means |
 |---|---|
