@@ -21,9 +21,6 @@ KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 WIDTH, HEIGHT = 1250, 1400
 """Of the browser's window, in pixels."""
 
-SLICE = 1700
-"""Height of one screenshot, in pixels; a notebook has several."""
-
 _NO_KERNELS = {"default": "", "kernelspecs": {}}
 _IS_OPEN = """async path => {
   const context = window.jupyterapp?.shell?.currentWidget?.context
@@ -42,15 +39,10 @@ _IDLE = """() => {
 }"""
 _RAN = """() => [...document.querySelectorAll('.jp-CodeCell')].every(cell =>
   /^\\[\\d+\\]:$/.test(cell.querySelector('.jp-InputPrompt').textContent.trim()))"""
-_SCROLLED_UP = """() => {
+_SCROLL = """top => {
   const all = document.querySelector('.jp-WindowedPanel-outer')
-  all.scrollTop = 0
-  return all.scrollHeight
-}"""
-_ALL_IN_SIGHT = """() => {
-  const all = document.querySelector('.jp-WindowedPanel-outer')
-  return all.scrollTop === 0 && all.clientHeight >= all.scrollHeight - 1
-    && new Promise(seen => requestAnimationFrame(() => requestAnimationFrame(() => seen(true))))
+  all.scrollTop = top
+  return [all.clientHeight, all.scrollHeight]
 }"""
 
 
@@ -192,16 +184,14 @@ class Notebook:
             The files.
         """
         ARTIFACTS.mkdir(parents=True, exist_ok=True)
-        height = self.page.evaluate(_SCROLLED_UP)
-        self.page.set_viewport_size({"width": WIDTH, "height": height + 150})
-        self.page.wait_for_function(_ALL_IN_SIGHT)
         made = []
-        for number, top in enumerate(range(0, height + 150, SLICE), 1):
-            path = ARTIFACTS / f"{name}-{number:02}.png"
-            tall = min(SLICE, height + 150 - top)
-            self.page.screenshot(path=path, clip={"x": 0, "y": top, "width": WIDTH, "height": tall})
-            made.append(path)
-        self.page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+        top, bottom = 0, 1
+        while top < bottom:
+            # Scrolled from window to window: to draw all at once is slow.
+            seen, bottom = self.page.evaluate(_SCROLL, top)
+            made.append(ARTIFACTS / f"{name}-{len(made) + 1:02}.png")
+            self.page.screenshot(path=made[-1])
+            top += seen
         return made
 
     # -- the end ----------------------------------------------------------------------------------
