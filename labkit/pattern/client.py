@@ -37,7 +37,8 @@ ANSWER = 15.0
 them may take longer."""
 
 SILENCE = 30.0
-"""Seconds without a message after which the client asks again, in case its message got lost."""
+"""Seconds without a message after which the client asks again, in case its message got lost; and
+as long after that, it takes the connection for dead."""
 
 Message = dict[str, Any]
 T = TypeVar("T")
@@ -203,14 +204,20 @@ class OrderClient:
         """Receive messages until the result, the end of the connection, or the deadline."""
         if self._socket is None:
             self._connect(deadline)
+        asked_again = False
         while self._result is None:
             self._socket.settimeout(min(SILENCE, _remaining(deadline)))
             try:
                 text = self._socket.recv()
             except websocket.WebSocketTimeoutException:
                 _remaining(deadline)
+                if asked_again:
+                    # A network can fail without a word; TCP would notice in a quarter of an hour.
+                    raise ConnectionError("the connection is silent") from None
                 self._subscribe()
+                asked_again = True
                 continue
+            asked_again = False
             if not text:  # websocket-client's sign that the other side closed
                 raise ConnectionError("the connection was closed")
             message = self._inbox.news(text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import urllib.error
 from collections.abc import Callable, Iterable, Iterator
 from email.message import Message as Headers
@@ -151,12 +152,12 @@ class _Socket:
 BAD_GATEWAY = websocket.WebSocketBadStatusException("Handshake status %d", 502)
 
 
-def follow(network: Network) -> tuple[dict[str, Any], list[int]]:
+def follow(network: Network, *, timeout: float = 60.0) -> tuple[dict[str, Any], list[int]]:
     """Place the order and wait for its result; the sequence numbers that the client's code got."""
     got: list[int] = []
     with network.client(lambda each: got.append(each["sequence"])) as client:
         client.place_order({"an": "order"})
-        return client.result(), got
+        return client.result(timeout=timeout), got
 
 
 # -- the client ------------------------------------------------------------------------------------
@@ -251,12 +252,24 @@ def test_silence_makes_the_client_ask_again() -> None:
     assert network.silences == [SILENCE] * 2
 
 
+def test_connection_that_stays_silent_is_given_up() -> None:
+    # Seen with a seed: the network swallowed everything, and nobody noticed for 15 minutes.
+    silence = websocket.WebSocketTimeoutException()
+    network = Network(["t1", "t2"], [[silence, message(1), silence, silence], [RESULT]])
+    result, got = follow(network, timeout=1_000)
+    assert result["status"] == "accepted"
+    assert got == [1, 3]
+    assert network.opened == ["wss://x?t1", "wss://x?t2"]
+    assert network.sent == [SUBSCRIBE] * 4
+
+
 def test_time_is_limited_and_the_next_call_goes_on() -> None:
     patient = False
 
     def frames() -> Iterator[Any]:
         yield message(1)
         while not patient:
+            threading.Event().wait(network.silences[-1])  # as long as the client waits
             yield websocket.WebSocketTimeoutException()
         yield RESULT
 

@@ -37,7 +37,7 @@ class Variant:
 
     Attributes:
         name: for the command line.
-        failure: which of the failures of the pattern it lets happen, such as ``F1``.
+        failure: which of the pattern's nine failures it lets happen, by number, such as ``F1``.
         mistake: what is wrong.
         breaks: the promise that is broken by it.
         changes: gives the text of a file with the mistake, by the file's place in ``labkit/pattern``.
@@ -219,6 +219,21 @@ VARIANTS = (
                 '"attribute_not_exists(reservation)"', '"attribute_exists(executionName)"'
             )
         },
+    ),
+    # These two the reference implementation had, until seeds showed them.
+    Variant(
+        "waits-while-there-is-time",
+        "seen",
+        "the client waits for an answer until its deadline: one that is lost is the end",
+        promises.the_result_arrives,
+        {"client.py": instead("ANSWER = 15.0\n", "ANSWER = 1e9\n")},
+    ),
+    Variant(
+        "trusts-in-silence",
+        "seen",
+        "the client asks again and again on a connection that swallows everything",
+        promises.the_result_arrives,
+        {"client.py": instead("                if asked_again:\n", "                if False:\n")},
     ),
 )
 
