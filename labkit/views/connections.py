@@ -102,8 +102,10 @@ def connections(events: Iterable[Event], now: float) -> Page:
     was = _caption("ended connection", over)
     return Page.of(
         [
-            Table(caption, open_columns, rows, _twin(caption, live), "No connection is open."),
-            Table(was, ended_columns, ended, _twin(was, over), "None has ended."),
+            Table(
+                caption, open_columns, rows, _twin(caption, live), "No connection is open.", True
+            ),
+            Table(was, ended_columns, ended, _twin(was, over), "None has ended.", True),
         ]
     )
 

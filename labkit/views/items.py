@@ -24,7 +24,7 @@ SHOWN = 50
 CHANGES = 10
 """Changes that are told, at most."""
 
-COLUMNS = 8
+COLUMNS = 6
 """Attributes beside the key that have a column of their own, at most; the others share one."""
 
 LETTERS = 40
@@ -158,13 +158,16 @@ def items(events: Iterable[Event], table: str, now: float) -> Page:
     ]
     return Page.of(
         [
-            Table(caption, columns, cells, _twin(caption, shown, found.ttl, now), "It is empty."),
+            Table(
+                caption, columns, cells, _twin(caption, shown, found.ttl, now), "It is empty.", True
+            ),
             Table(
                 _many(len(found.changes), "change") + ", newest first",
                 ("When", "Item", "What", "From what to what"),
                 tale,
                 _many(len(found.changes), "change"),
                 "Nothing was written yet.",
+                True,
             ),
         ]
     )

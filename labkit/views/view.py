@@ -63,6 +63,8 @@ class Table(View):
         rows: its cells, a row after the other.
         twin: the text; what the rows say that differs from run to run is left out of it.
         nothing: what is said instead of a table without rows.
+        wraps: whether a line may end within a word, so that a table of many columns fits the page
+            and need not be scrolled, which takes a mouse.
     """
 
     caption: str
@@ -70,6 +72,7 @@ class Table(View):
     rows: Sequence[Sequence[str]]
     twin: str
     nothing: str = "Nothing yet."
+    wraps: bool = False
 
     @property
     def text(self) -> str:
@@ -87,20 +90,23 @@ class Table(View):
             f"<tr>{''.join(f'<td {LEFT}>{escape(cell)}</td>' for cell in row)}</tr>"
             for row in self.rows
         )
-        return table(self.caption, self.columns, f"<tbody>\n{body}\n</tbody>")
+        return table(self.caption, self.columns, f"<tbody>\n{body}\n</tbody>", wraps=self.wraps)
 
 
-def table(caption: str, columns: Iterable[str], body: str) -> str:
+def table(caption: str, columns: Iterable[str], body: str, *, wraps: bool = False) -> str:
     """A table as HTML.
 
     Args:
         caption: what it is of, in a few words.
         columns: the heads of its columns.
         body: its ``<tbody>``, one or several.
+        wraps: whether a line may end within a word, but for the heads.
     """
-    head = "".join(f'<th scope="col" {LEFT}>{escape(name)}</th>' for name in columns)
+    style = f"{STYLE}; overflow-x: auto" + ("; overflow-wrap: anywhere" if wraps else "")
+    left = f'{LEFT[:-1]}; overflow-wrap: normal"' if wraps else LEFT
+    head = "".join(f'<th scope="col" {left}>{escape(name)}</th>' for name in columns)
     return (
-        f'<div style="{STYLE}; overflow-x: auto">\n<table>\n'
+        f'<div style="{style}">\n<table>\n'
         f"<caption {LEFT}>{escape(caption)}</caption>\n"
         f"<thead><tr>{head}</tr></thead>\n{body}\n</table>\n</div>"
     )
