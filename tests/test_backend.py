@@ -148,7 +148,7 @@ def test_service_that_moto_lacks_is_an_answer_too(backend, expected):
 
 def test_failure_of_the_cloud_is_in_the_log_and_an_internal_failure(backend, log, table):
     request = put_item("a")
-    request.body = b"\xff not json"
+    request.method = None  # whatever a caller sends, it has one: this is the cloud's own mistake
     answer = backend.call(request)
     assert answer.status == 500
     assert json.loads(answer.body)["__type"] == "InternalFailure"
@@ -179,19 +179,23 @@ async def test_answers_are_those_of_call(backend, table):
     assert (await backend.answer(put_item("a", condition="attribute_not_exists(k)"))).status == 400
 
 
-@pytest.mark.behaviour("cloud.machine.atomic")
-def test_each_conditional_write_has_one_winner(backend, table):
+@pytest.mark.behaviour("dynamodb.writes.condition")
+def test_each_conditional_write_has_one_winner(backend, table, expected):
     """moto alone lets two of four threads win the same key, a third of the time."""
     threads, keys = 4, 400
     winners: list[int] = []  # append is atomic, += is not
+    refusals: list[bytes] = []
     start = threading.Barrier(threads)
     requests = [put_item(f"{n}", condition="attribute_not_exists(k)") for n in range(keys)]
 
     def write():
         start.wait(30)
         for number, request in enumerate(requests):
-            if backend.call(request).status == 200:
+            answer = backend.call(request)
+            if answer.status == 200:
                 winners.append(number)
+            else:
+                refusals.append(answer.body)
 
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-4)
@@ -204,6 +208,8 @@ def test_each_conditional_write_has_one_winner(backend, table):
     finally:
         sys.setswitchinterval(interval)
     assert sorted(winners) == list(range(keys))
+    errors = {json.loads(body)["__type"].rpartition("#")[2] for body in refusals}
+    assert errors == {expected.error}
 
 
 async def test_long_polling_holds_up_no_other_call(backend, client, table):

@@ -152,6 +152,16 @@ def test_stage_variables_are_in_the_event(stage_with: MakeStage) -> None:
     assert event["stageVariables"] == {"table": "orders"}
 
 
+@pytest.mark.behaviour("websocket.events.stage-variables-later")
+def test_stage_variables_are_in_later_events_too(stage_with: MakeStage, expected: Values) -> None:
+    stage = stage_with("$default", variables={"table": "orders"})
+    message = message_event(
+        stage, ORIGIN, route_key="$default", message_id="m", request_id="r", now=1, body=""
+    )
+    end = disconnect_event(stage, ORIGIN, request_id="r", now=1, code=1000, reason="")
+    assert message[expected.member] == end[expected.member] == {"table": "orders"}
+
+
 @pytest.mark.behaviour("websocket.authorizer.context")
 def test_authorizer_context_is_in_every_event(stage_with: MakeStage) -> None:
     origin = Origin("R1kmxc2VNjMCFIA=", CONNECTED_AT, "127.0.0.1", authorizer={"user": "ada"})
