@@ -27,8 +27,8 @@ import json
 import os
 import re
 import traceback
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -57,6 +57,8 @@ KEEP_ALIVE = 3_600.0
 
 LARGEST_REQUEST = 100 * 1024 * 1024
 """Bytes; the largest is ``CreateFunction`` with a 50 MB package, in base64."""
+
+T = TypeVar("T")
 
 _HOP_BY_HOP = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding", "date"})
 
@@ -214,7 +216,7 @@ class Server:
         upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
         if upgrade or (stage is not None and stage.api.protocol is Protocol.WEBSOCKET):
             return await self._websocket_apis.handshake(request, target.api_id, stage_name)
-        answer = await self._http_apis.answer(
+        answering = self._http_apis.answer(
             target.api_id,
             HttpRequest(
                 method=request.method,
@@ -226,6 +228,7 @@ class Server:
                 trace=Trace.parse(request.headers.get(HEADER)),
             ),
         )
+        answer = await _while_connected(request, answering)
         response = web.Response(status=answer.status, body=answer.body)
         for name, value in answer.headers:
             if name.lower() not in _HOP_BY_HOP:
@@ -319,8 +322,45 @@ class Server:
         return response
 
 
+async def _while_connected(request: web.BaseRequest, work: Coroutine[Any, Any, T]) -> T:
+    """What comes of the work, unless the client goes away before; then the work is cancelled.
+
+    Raises:
+        ConnectionResetError: the client has gone.
+    """
+    connection, task = request.protocol, asyncio.ensure_future(work)
+    if not isinstance(connection, _Connection):
+        return await task
+    connection.lost = task.cancel
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if connection.transport is None:
+            raise ConnectionResetError("the client has gone") from None
+        task.cancel()
+        raise
+    finally:
+        connection.lost = None
+
+
 class _Connection(RequestHandler):
-    """A connection of aiohttp's whose refusals are JSON, and reach the event log instead of a logger."""
+    """A connection of aiohttp's whose refusals are JSON, and reach the event log instead of a logger.
+
+    Attributes:
+        lost: called when the client goes away while it is answered.
+    """
+
+    __slots__ = ("lost",)
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.lost: Callable[[], object] | None = None
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Tell whoever answers."""
+        super().connection_lost(exc)
+        if self.lost is not None:
+            self.lost()
 
     def handle_error(
         self,

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest_asyncio
 
+from labkit.apigateway.http_message import HttpRequest, HttpResponse
 from labkit.cloud import Cloud
 from labkit.eventlog import EventLog
 from labkit.faults import Faults
@@ -91,6 +92,44 @@ async def test_failure_of_the_cloud_is_answered_and_logged_and_the_port_goes_on(
         await server.stop()
     assert [event.kind for event in log] == ["cloud.error", "cloud.error"]
     assert "Traceback" in log.after(0)[0]["detail"]
+
+
+async def test_work_for_a_client_that_has_gone_is_given_up() -> None:
+    asked, given_up = asyncio.Event(), asyncio.Event()
+
+    class Slow:
+        async def answer(self, api_id: str, request: HttpRequest) -> HttpResponse:
+            asked.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                given_up.set()
+            raise AssertionError
+
+    log = EventLog()
+    parts: dict[str, Any] = dict.fromkeys(["websocket_apis", "aws"])
+    server = Server(
+        port=0,
+        log=log,
+        faults=Faults(log),
+        http_apis=Slow(),
+        stage=lambda api_id, name: None,
+        remove_account=_no_account,
+        origins=Origins(),
+        **parts,
+    )
+    await server.start()
+    try:
+        host, port = server.endpoint.removeprefix("http://").split(":")
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET /execute-api/a/prod HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        async with asyncio.timeout(DEADLINE):
+            await asked.wait()
+            writer.close()
+            await given_up.wait()
+    finally:
+        await server.stop()
+    assert list(log) == []
 
 
 async def _no_account(account: str) -> None:

@@ -55,6 +55,8 @@ LARGEST_HEAD: Final = 10_240
 LONGEST_INTEGRATION_MS: Final = 30_000
 """Milliseconds.  ("Maximum integration timeout: 30 seconds")"""
 
+GONE: Final = 499
+"""The status in the log of a request whose client did not wait (our choice, nginx's)."""
 
 MESSAGES: Final = {
     404: "Not Found",
@@ -111,7 +113,8 @@ class HttpApis:
                 segment may name a stage.
 
         Returns:
-            The response, with an ``apigw-requestid``.
+            The response, with an ``apigw-requestid``.  To cancel the call is to say that the client has
+            gone.
         """
         began = time.perf_counter()
         request_id = new_id()
@@ -132,6 +135,11 @@ class HttpApis:
         problem = {}
         try:
             response = await self._respond(api_id, stage, match, request, request_id, trace)
+        except asyncio.CancelledError:
+            self._log.append(
+                "http.response", trace, api=api_id, status=GONE, error="the client has gone"
+            )
+            raise
         except _Refusal as refusal:
             response = HttpResponse.message(refusal.status, refusal.message)
             if refusal.why:
@@ -255,8 +263,12 @@ class HttpApis:
         self._running.add(run)
         run.add_done_callback(self._finished)
         limit = min(integration.timeout_ms or LONGEST_INTEGRATION_MS, LONGEST_INTEGRATION_MS)
-        await asyncio.wait({run}, timeout=limit / 1000)
-        if not run.done():
+        try:
+            await asyncio.wait({run}, timeout=limit / 1000)
+            in_time = run.done()
+        finally:
+            run.cancel()  # nobody waits any more; a function that has begun runs on
+        if not in_time:
             raise _Refusal(503, f"no answer within {limit} ms; the function runs on")
         try:
             return run.result()

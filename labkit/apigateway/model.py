@@ -150,7 +150,7 @@ class Invoke(TypingProtocol):
         """Run a function and wait for its answer.
 
         Cancelling the call does not end the function: on AWS, too, it runs on when the caller has
-        gone.
+        gone.  One that has not begun, because every process is busy, never begins.
 
         Args:
             function: name, partial ARN or ARN, with or without a qualifier.

@@ -30,7 +30,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,7 @@ class _Invoke:
     trace: Trace
     request_id: str
     client_context: str | None
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Functions:
@@ -225,7 +226,8 @@ class Functions:
         """Run a function, as ``Invoke`` does.
 
         Cancelling the call does not end the function: on AWS, too, it runs on when the caller has
-        gone.
+        gone.  One that still waits for a process never begins (our choice; on AWS none waits): it would
+        only take the place of what somebody waits for.
 
         Args:
             function: name, partial ARN or ARN, with or without a qualifier.
@@ -260,7 +262,12 @@ class Functions:
             self._background(self._run_asynchronously(invoke))
             return Invocation(202, version=configuration.version, request_id=invoke.request_id)
         running = self._background(self._run(invoke, log_type))
-        return await asyncio.shield(running)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            if not invoke.begun.is_set():
+                running.cancel()
+            raise
 
     def _background(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)
@@ -310,6 +317,7 @@ class Functions:
         function = invoke.function
         pool = self._pool(function)
         process = await pool.acquire(invoke.trace)
+        invoke.begun.set()
         cold = process.served == 0
         invoked = self._log.append(
             "function.invoked",

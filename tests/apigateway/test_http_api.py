@@ -58,7 +58,9 @@ class Lambda:
     ) -> Invocation:
         event = json.loads(payload)
         self.calls.append((function, event, trace))
-        answer = await self.handler(event)
+        running = asyncio.ensure_future(self.handler(event))
+        running.add_done_callback(lambda done: done.exception())  # nobody may wait for it
+        answer = await asyncio.shield(running)
         return (
             answer
             if isinstance(answer, Invocation)
@@ -253,11 +255,13 @@ async def test_caller_that_leaves_does_not_end_the_function() -> None:
         await may_finish.wait()
         finished.set()
 
-    caller = asyncio.ensure_future(Gateway(slow).send())
+    gateway = Gateway(slow)
+    caller = asyncio.ensure_future(gateway.send())
     await asyncio.wait_for(began.wait(), 5)
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller
+    assert gateway.logged("http.response")["status"] == 499
     may_finish.set()
     await asyncio.wait_for(finished.wait(), 5)
 

@@ -18,6 +18,7 @@ from labkit.errors import AwsError
 from labkit.functions.pool import CORES
 from labkit.trace import Trace
 from tests.fidelity.plugin import Values
+from tests.functions.conftest import running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -719,6 +720,33 @@ async def test_function_runs_on_when_its_caller_has_gone(account: Any, tmp_path:
     await asyncio.gather(call, return_exceptions=True)
     (tmp_path / "go").touch()
     assert (await account.event("function.returned", name))["error"] is None
+
+
+async def test_invocation_that_waits_for_a_process_never_begins_if_its_caller_goes(
+    tmp_path: Path,
+) -> None:
+    code = """
+        import os, time
+        def handler(event, context):
+            while not os.path.exists(event["until"]):
+                time.sleep(0.005)
+            return event["name"]
+        """
+    go = {"until": str(tmp_path / "go")}
+    async with running(max_processes=1) as account:
+        name = account.deploy(code)
+        first = asyncio.create_task(account.value(name, {"name": "first", **go}))
+        await account.event("function.invoked", name)
+        second, third = (
+            asyncio.create_task(account.value(name, {"name": which, **go}))
+            for which in ("second", "third")
+        )
+        await asyncio.sleep(0)  # both are asked for
+        second.cancel()
+        await asyncio.gather(second, return_exceptions=True)
+        (tmp_path / "go").touch()
+        assert [await first, await third] == ["first", "third"]
+        assert len(account.events("function.invoked", name)) == 2
 
 
 # -- faults -----------------------------------------------------------------------------------
