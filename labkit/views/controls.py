@@ -8,11 +8,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from labkit.views.live import Display
+from labkit.views.live import Display, is_still
 from labkit.views.view import View
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 """The MIME type of a widget in an output."""
+
+GONE = """<style>
+.jp-OutputArea-output.jupyter-widgets:not(:has(*)) { font-size: 0 }
+.jp-OutputArea-output.jupyter-widgets:not(:has(*))::after {
+  content: "(Buttons and fields are gone with their kernel. Run this cell again to get them back.)";
+  font-size: var(--jp-content-font-size1, 14px); color: var(--jp-content-font-color1, inherit) }
+</style>"""
+"""What a student reads who opens a notebook again.  JupyterLab has an error in the place of a widget
+whose kernel is gone, and an output without any element in it is that error."""
 
 
 def show_inputs(widget: Any, stands_for: str) -> None:
@@ -25,6 +34,8 @@ def show_inputs(widget: Any, stands_for: str) -> None:
     from IPython.display import display
 
     display({"text/plain": stands_for, WIDGET: widget._repr_mimebundle_()[WIDGET]}, raw=True)
+    if not is_still():
+        display({"text/plain": "", "text/html": GONE}, raw=True)
 
 
 class Controls:

@@ -34,6 +34,11 @@ QUIET = 0.5
 """Seconds without an event after which the picture is shown in its lasting form."""
 
 
+def is_still() -> bool:
+    """Whether what is shown is only to be stored or compared; nobody looks on."""
+    return os.environ.get(STILL_VARIABLE, "") not in ("", "0")
+
+
 class Display(Protocol):
     """Where a view is shown: :class:`IPython.display.DisplayHandle` is one."""
 
@@ -197,9 +202,8 @@ class Gallery:
 
         if before := self._open.pop(name, None):
             before.close()
-        still = os.environ.get(STILL_VARIABLE, "") not in ("", "0")
         self._hook()
-        live = Live(log, draw, DisplayHandle(), still=still, version=version)
+        live = Live(log, draw, DisplayHandle(), still=is_still(), version=version)
         self._open[name] = live
         return live
 

@@ -7,6 +7,7 @@ import pytest
 
 from labkit.errors import LabError
 from labkit.eventlog import Event, EventLog
+from labkit.views.controls import GONE
 from labkit.views.stepping import ROWS, STANDS_FOR, Stepping
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -100,8 +101,9 @@ def test_a_step_changes_the_picture_that_is_shown_and_not_the_buttons(
     outputs: list[Any] = []
     monkeypatch.setattr("IPython.display.display", lambda obj, **_: outputs.append(obj))
     stepping._ipython_display_()
-    (buttons,) = outputs
+    buttons, gone = outputs
     assert buttons["text/plain"] == STANDS_FOR
+    assert gone == {"text/plain": "", "text/html": GONE}
     (first,) = screen.shown
     assert first["text/plain"].startswith("Step 1 of 42")
     press(stepping, "Forward")
@@ -110,6 +112,16 @@ def test_a_step_changes_the_picture_that_is_shown_and_not_the_buttons(
     ]
     assert "<img" in screen.updates[0]["text/html"]
     assert "widget" not in str(first.keys())
+
+
+def test_what_is_only_stored_says_nothing_of_buttons_that_are_gone(
+    stepping: Stepping, screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs: list[Any] = []
+    monkeypatch.setattr("IPython.display.display", lambda obj, **_: outputs.append(obj))
+    monkeypatch.setenv("LABKIT_STILL", "1")
+    stepping._ipython_display_()
+    assert [output["text/plain"] for output in outputs] == [STANDS_FOR]
 
 
 @pytest.mark.parametrize("number", [-1, 43])
