@@ -53,7 +53,7 @@ _NOTIFY: dict[str, Any] = {
 _IS_CONNECTED = [
     {"Variable": "$.execution.Item.connectionId.S", "IsPresent": True, "Next": "Notify"},
 ]
-"""Its choice, where a Choice state does not see the context object."""
+"""Its choice, where a Choice state compares no two timestamps."""
 
 
 @dataclass

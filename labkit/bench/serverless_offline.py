@@ -52,6 +52,21 @@ class _Service:
 
 
 @dataclass(frozen=True, slots=True)
+class _Server:
+    """A server that serves a service.
+
+    Attributes:
+        pid: its process.
+        websocket_port: where its WebSocket API is, if it has one.
+        http_port: where its HTTP API is, if it has one.
+    """
+
+    pid: int
+    websocket_port: int
+    http_port: int
+
+
+@dataclass(frozen=True, slots=True)
 class ServerlessOffline:
     """serverless-offline, from a folder that ``bench/peers/install.py`` filled.
 
@@ -81,33 +96,44 @@ class ServerlessOffline:
     @contextmanager
     def serve(self) -> Iterator[_Service]:
         """Start a fresh server, which has ended when the block ends."""
-        sockets, requests, functions = free_port(), free_port(), free_port()
         with tempfile.TemporaryDirectory(prefix="labkit-bench-") as name:
             folder = Path(name, "service")
             shutil.copytree(SERVICE, folder)
-            (folder / "node_modules").symlink_to(self.modules, target_is_directory=True)
             left = Path(name, "left")
             left.touch()
-            command = [
-                *("node", str(self.modules / "serverless" / "bin" / "serverless.js"), "offline"),
-                *("--host", "127.0.0.1", "--websocketPort", str(sockets)),
-                *("--httpPort", str(requests), "--lambdaPort", str(functions)),
-                *(["--useInProcess"] if self.in_process else []),
-            ]
-            environment = {
-                **os.environ,
-                "BENCH_ENDPOINT": f"http://127.0.0.1:{sockets}",
-                "BENCH_LEFT": str(left),
-                "HOME": name,
-                "SLS_NOTIFICATIONS_MODE": "off",
-                "SLS_TELEMETRY_DISABLED": "1",
-            }
-            log = Path(name, "log")
-            with Program(command, output=log, folder=folder, environment=environment) as program:
-                program.until(lambda: _listens(sockets))
-                yield _Service(program.pid, f"ws://127.0.0.1:{sockets}/", left)
+            with self.serving(folder, BENCH_LEFT=str(left)) as server:
+                yield _Service(server.pid, f"ws://127.0.0.1:{server.websocket_port}/", left)
+
+    @contextmanager
+    def serving(self, folder: Path, **environment: str) -> Iterator[_Server]:
+        """Serve a service.
+
+        Args:
+            folder: its folder, with ``serverless.yml`` in it.
+            environment: variables that ``serverless.yml`` refers to, beside ``BENCH_ENDPOINT``, which
+                is where ``@connections`` is.
+        """
+        websocket_port, http_port, lambda_port = free_port(), free_port(), free_port()
+        (folder / "node_modules").symlink_to(self.modules, target_is_directory=True)
+        command = [
+            *("node", str(self.modules / "serverless" / "bin" / "serverless.js"), "offline"),
+            *("--host", "127.0.0.1", "--websocketPort", str(websocket_port)),
+            *("--httpPort", str(http_port), "--lambdaPort", str(lambda_port)),
+            *(["--useInProcess"] if self.in_process else []),
+        ]
+        told = {
+            **os.environ,
+            **environment,
+            "BENCH_ENDPOINT": f"http://127.0.0.1:{websocket_port}",
+            "HOME": str(folder),
+            "SLS_NOTIFICATIONS_MODE": "off",
+            "SLS_TELEMETRY_DISABLED": "1",
+        }
+        with Program(command, output=folder / "log", folder=folder, environment=told) as program:
+            program.until(lambda: _listens(websocket_port) or _listens(http_port))
+            yield _Server(program.pid, websocket_port, http_port)
 
 
 def _listens(port: int) -> bool:
-    with socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
