@@ -279,6 +279,7 @@ USED = [
     ("aws.call", "CreateTable", 200),
     ("fault.applied", "PutItem", None),
     ("aws.call", "PutItem", 400),
+    ("item.changed", None, None),
     ("aws.call", "PutItem", 200),
     ("aws.call", "DeleteTable", 200),
 ]
@@ -290,9 +291,11 @@ def test_the_log_is_the_same_in_process_and_attached(lab: Lab) -> None:
     lab.log.wait(lambda event: event.get("operation") == "DeleteTable", after=before)
     events = lab.log.after(before)
     assert [(e.kind, e.get("operation"), e.get("status")) for e in events] == USED
-    assert [e.seq for e in events] == list(range(before + 1, before + 6))
+    assert [e.seq for e in events] == list(range(before + 1, before + 1 + len(USED)))
     assert sorted(e.time for e in events) == [e.time for e in events]
     assert {e.get("table") for e in events} == {"t"}
+    (changed,) = (e for e in events if e.kind == "item.changed")
+    assert changed["item"] == {"k": {"S": "ü"}}
 
 
 def test_faults_are_the_same_in_process_and_attached(lab: Lab) -> None:
