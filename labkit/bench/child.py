@@ -27,6 +27,18 @@ class Child(Program):
         """What messages call it."""
         return self._module
 
+    def ask(self) -> Any:
+        """Send it an empty line; the line that it answers with, as JSON data.
+
+        Raises:
+            ProgramFailed: as :meth:`line`.
+        """
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return self.line()
+
     def line(self, seconds: float = SECONDS) -> Any:
         """The next line that it prints, as JSON data.
 

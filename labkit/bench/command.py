@@ -28,6 +28,7 @@ from labkit.bench.peer import Peer
 from labkit.bench.rest import Rest
 from labkit.bench.rush import Rush
 from labkit.bench.start import FirstEcho, FirstResult, Start
+from labkit.bench.viewed import Viewed
 
 MEASUREMENTS: Sequence[Measurement] = (
     Start(),
@@ -39,6 +40,7 @@ MEASUREMENTS: Sequence[Measurement] = (
     Pattern(portable=True),
     Load(10),
     Load(100),
+    Viewed(),
     Idle(1_000),
     Idle(5_000),
     Rest(),

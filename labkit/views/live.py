@@ -84,9 +84,11 @@ class Live:
         self._shown = ""
         self._view: View | None = None
         self.frames = 0
-        self._thread = threading.Thread(target=self._follow, name="labkit-view", daemon=True)
+        cost = 0.0 if still else self._frame(lasting=True)
+        self._thread = threading.Thread(
+            target=self._follow, args=[cost], name="labkit-view", daemon=True
+        )
         if not still:
-            self._frame(lasting=True)
             self._thread.start()
 
     @property
@@ -130,8 +132,8 @@ class Live:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _follow(self) -> None:
-        pause, changed = FRAME, time.monotonic()
+    def _follow(self, cost: float) -> None:
+        pause, changed = max(FRAME, cost / SHARE), time.monotonic()
         settled = True
         while not self._closed.wait(pause):
             if self._version() != self._drawn:

@@ -26,6 +26,7 @@ from labkit.bench.peer import Peer, System
 from labkit.bench.rest import Rest
 from labkit.bench.rush import Rush
 from labkit.bench.start import FirstEcho, FirstResult, Start
+from labkit.bench.viewed import Viewed
 
 SMALL: tuple[Measurement, ...] = (
     Start(),
@@ -36,6 +37,7 @@ SMALL: tuple[Measurement, ...] = (
     Pattern(orders=2, warm_up=1),
     Pattern(orders=2, warm_up=1, portable=True),
     Load(3, messages=2),
+    Viewed(2, messages=2, rounds=1),
     Idle(20, watched=0.2),
     Rest(20, watched=0.2),
     Notify(10),
