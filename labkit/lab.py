@@ -227,7 +227,7 @@ def _show_the_log_in_cells() -> None:
 
 
 def register_cards(formatter: Any) -> None:
-    """Tell IPython how the log, an event and the faults look; views are loaded when one is shown.
+    """Tell IPython how the lab's own objects look; views are loaded when one is shown.
 
     Args:
         formatter: IPython's formatter of MIME bundles.
@@ -238,8 +238,21 @@ def register_cards(formatter: Any) -> None:
 
         return card(shown)._repr_mimebundle_()
 
+    def order(shown: Any, **_: Any) -> dict[str, str]:
+        from labkit.views.cards import order_card
+
+        return order_card(shown, Lab._running.log if Lab._running else ())._repr_mimebundle_()
+
+    def system(shown: Any, **_: Any) -> dict[str, str]:
+        from labkit.views.cards import system_card
+
+        return system_card(shown)._repr_mimebundle_()
+
     for kind in (Event, EventLog, Faults):
         formatter.for_type(kind, bundle)
+    formatter.for_type_by_name("labkit.pattern.client", "Placed", order)
+    formatter.for_type_by_name("labkit.pattern.build", "System", system)
+    formatter.for_type_by_name("labkit.course.system", "System", system)
 
 
 def _attach(endpoint: str) -> _Engine:

@@ -7,8 +7,9 @@ the others look like their :func:`card`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any, Protocol
 
 from labkit.eventlog import Event, EventLog, open_connections
 from labkit.faults import Faults
@@ -23,6 +24,17 @@ NEWEST = 40
 
 _LETTERS = 400
 """Letters of one member of an event's data that are shown, at most."""
+
+
+class _Placed(Protocol):
+    """The answer to an order, as the pattern's client gives it."""
+
+    @property
+    def order_id(self) -> str: ...
+    @property
+    def execution_arn(self) -> str: ...
+    @property
+    def websocket_url(self) -> str: ...
 
 
 def lab_card(name: str, endpoint: str, is_running: bool, events: Iterable[Event]) -> Table:
@@ -90,6 +102,48 @@ def event_card(event: Event) -> Table:
         *((name, short(_said(value), _LETTERS)) for name, value in event.data.items()),
     ]
     return Table(f"Event {event.seq}: {event.kind}", ("Member", "Value"), rows, repr(event))
+
+
+def order_card(placed: _Placed, events: Iterable[Event]) -> Table:
+    """An order that was placed: how its execution stands, and who listens.
+
+    Args:
+        placed: the answer to the order.
+        events: the log of the cloud that answered.
+    """
+    told = [e for e in events if e.get("execution") == placed.execution_arn]
+    entered = [e["state"] for e in told if e.kind == "state.entered"]
+    ended = next((e["status"] for e in told if e.kind == "execution.ended"), "")
+    begun = any(e.kind == "execution.started" for e in told)
+    rows = [
+        ("Order", placed.order_id),
+        ("Execution", placed.execution_arn),
+        ("Status", _status(ended, begun)),
+        ("States", " → ".join(entered) or "none yet"),
+        ("Address to listen at", placed.websocket_url),
+    ]
+    return Table("An order", ("What", "How it is"), rows, repr(placed))
+
+
+def system_card(system: Any) -> Table:
+    """A system that was built: its parts by name.
+
+    Args:
+        system: a dataclass whose members are names, addresses or a mapping of functions.
+    """
+    rows = []
+    for member in fields(system):
+        value = getattr(system, member.name)
+        said = ", ".join(map(str, value)) if isinstance(value, Mapping) else str(value)
+        if said and member.name != "environment":
+            rows.append((member.name, said))
+    return Table("A system", ("Part", "Name or address"), rows, repr(system))
+
+
+def _status(ended: str, begun: bool) -> str:
+    if not ended:
+        return f"{Status.RUNNING.mark} running" if begun else f"{Status.OPEN.mark} not begun"
+    return f"{(Status.DONE if ended == 'SUCCEEDED' else Status.FAILED).mark} {ended}"
 
 
 def card(shown: Event | EventLog | Faults) -> Table:

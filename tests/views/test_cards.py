@@ -6,9 +6,18 @@ from typing import Any
 import pytest
 from IPython.core.formatters import DisplayFormatter
 
+from labkit.course.system import System
 from labkit.eventlog import Event, EventLog
 from labkit.lab import register_cards
-from labkit.views.cards import NEWEST, event_card, lab_card, log_card
+from labkit.pattern.client import Placed
+from labkit.views.cards import (
+    NEWEST,
+    event_card,
+    lab_card,
+    log_card,
+    order_card,
+    system_card,
+)
 
 RECORDED = EventLog.load(Path(__file__).parent / "golden" / "trace_failed.jsonl")
 
@@ -85,3 +94,51 @@ def test_ipython_shows_the_view_once_it_is_told(shown: Any) -> None:
     after, _ = formatter.format(shown)
     assert "<table>" in after["text/html"]
     assert after["text/plain"] in (log_card(RECORDED).text, repr(shown))
+
+
+PLACED = Placed("order-1", "arn:e1", "ws://127.0.0.1:1/x?ticket=t")
+
+
+@pytest.mark.parametrize(
+    ("events", "status", "states"),
+    [
+        ([], "○ not begun", "none yet"),
+        (["execution.started"], "▶ running", "none yet"),
+        (["execution.started", "state.entered"], "▶ running", "DoWork"),
+        (["execution.started", "state.entered", "SUCCEEDED"], "✓ SUCCEEDED", "DoWork"),
+        (["execution.started", "state.entered", "FAILED"], "✗ FAILED", "DoWork"),
+    ],
+)
+def test_an_order_says_how_its_execution_stands(
+    events: list[str], status: str, states: str
+) -> None:
+    log = [
+        happened(9, "state.entered", execution="arn:e2", state="Other"),
+        *(
+            happened(seq, kind, execution="arn:e1", state="DoWork")
+            if kind.islower()
+            else happened(seq, "execution.ended", execution="arn:e1", status=kind)
+            for seq, kind in enumerate(events)
+        ),
+    ]
+    card = order_card(PLACED, log)
+    assert rows(card)["Status"] == status
+    assert rows(card)["States"] == states
+    assert card.text == repr(PLACED)
+
+
+def test_a_system_shows_its_parts_by_name() -> None:
+    system = System(executions_table="orders-executions", functions={"connect": "arn:f"})
+    assert rows(system_card(system)) == {
+        "executions_table": "orders-executions",
+        "functions": "connect",
+    }
+
+
+@pytest.mark.parametrize("shown", [PLACED, System()], ids=["an order", "a system"])
+def test_what_the_pattern_gives_shows_itself_too(shown: Any) -> None:
+    formatter = DisplayFormatter()
+    register_cards(formatter.mimebundle_formatter)
+    data, _ = formatter.format(shown)
+    assert data["text/html"].startswith("<div")
+    assert data["text/plain"] == repr(shown)
