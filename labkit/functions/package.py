@@ -6,11 +6,14 @@ Sources: ``CreateFunction`` in the AWS Lambda API reference and "Lambda quotas" 
 
 from __future__ import annotations
 
+import errno
 import io
+import lzma
 import posixpath
 import shutil
 import stat
 import zipfile
+import zlib
 from pathlib import Path
 
 from labkit.errors import AwsError
@@ -20,6 +23,22 @@ MAX_UNZIPPED = 262_144_000
 
 SDK = frozenset({"boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six"})
 """Packages that AWS's Python runtime has; a function whose zip has one of them gets its own."""
+
+LONGEST_LINK = 4_096
+"""Bytes of a symbolic link's target at most, as in Linux's ``PATH_MAX``."""
+
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, RuntimeError)
+"""What reading an archive raises that is none, is damaged, or is packed in a way that nobody reads."""
+
+_NO_NAMES = (
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.ENAMETOOLONG,
+    errno.EINVAL,
+    errno.EILSEQ,
+)
+"""What a file system says of names that are none, or that stand in each other's way."""
 
 NOT_A_ZIP = "Could not unzip uploaded file. Please check your file, then try to upload again."
 
@@ -67,9 +86,9 @@ def unpack(package: bytes, folder: Path) -> None:
             for entry in sorted(entries, key=_is_link):
                 _write(archive, entry, partial)
             partial.rename(folder)
-        except (OSError, zipfile.BadZipFile, ValueError) as error:
+        except BaseException as error:
             shutil.rmtree(partial, ignore_errors=True)
-            if isinstance(error, zipfile.BadZipFile):
+            if isinstance(error, _DAMAGED) or getattr(error, "errno", 0) in _NO_NAMES:
                 raise AwsError("InvalidParameterValueException", NOT_A_ZIP) from error
             raise
 
@@ -77,7 +96,7 @@ def unpack(package: bytes, folder: Path) -> None:
 def _open(package: bytes) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(io.BytesIO(package))
-    except (zipfile.BadZipFile, ValueError, OSError) as error:
+    except (*_DAMAGED, OSError) as error:
         raise AwsError("InvalidParameterValueException", NOT_A_ZIP) from error
 
 
@@ -95,7 +114,7 @@ def _check(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
         if any(entry.filename.startswith(f"{link}/") for link in links):
             raise _leads_out(entry.filename)
         if _is_link(entry):
-            target = archive.read(entry).decode("utf-8", "replace")
+            target = _target(archive, entry)
             # A target with ".." behind a name could climb through another link.
             if posixpath.normpath(target) != target or not _stays_inside(
                 posixpath.join(posixpath.dirname(entry.filename), target)
@@ -119,6 +138,16 @@ def _stays_inside(name: str) -> bool:
     return not (path.startswith(("/", "../")) or path == ".." or drive or "\0" in name)
 
 
+def _target(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
+    """Where a link leads to."""
+    if entry.file_size > LONGEST_LINK:
+        raise _leads_out(entry.filename)
+    try:
+        return archive.read(entry).decode()
+    except _DAMAGED as error:
+        raise AwsError("InvalidParameterValueException", NOT_A_ZIP) from error
+
+
 def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> None:
     target = folder / entry.filename
     if entry.is_dir():
@@ -126,7 +155,7 @@ def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> No
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     if _is_link(entry):
-        target.symlink_to(archive.read(entry).decode())
+        target.symlink_to(_target(archive, entry))
         return
     with archive.open(entry) as source, target.open("wb") as file:
         shutil.copyfileobj(source, file)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import stat
+import tracemalloc
 import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from labkit.errors import AwsError
@@ -142,3 +143,72 @@ def test_no_name_leads_out(tmp_path_factory: pytest.TempPathFactory, names: list
         unpack(archive(*((name, "x") for name in names)), folder)
     files = [path for path in root.rglob("*") if path.is_file()]
     assert all(path.is_relative_to(folder) for path in files)
+
+
+def deflated(content: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("app.py", content)
+    return buffer.getvalue()
+
+
+WHOLE = [
+    deflated(b"x = 1\n" * 50),
+    archive(("app.py", "x"), ("lib/a.py", "y"), link("lib/now", "a.py"), ("empty/", "")),
+]
+
+
+@given(
+    st.sampled_from(WHOLE),
+    st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=4),
+)
+@example(deflated(b"x" * 500), [(40, 0xFF)])  # a stream that zlib cannot read
+@example(WHOLE[1], [(8, 99), (WHOLE[1].index(b"PK\x01\x02") + 10, 99)])  # packed as nobody does
+def test_damaged_package_is_refused_or_unpacked_inside(
+    tmp_path_factory: pytest.TempPathFactory, package: bytes, changes: list[tuple[int, int]]
+) -> None:
+    damaged = bytearray(package)
+    for at, value in changes:
+        damaged[at % len(damaged)] = value
+    root = tmp_path_factory.mktemp("root")
+    folder = root / "f"
+    refused = ""
+    try:
+        check_package(bytes(damaged))
+        unpack(bytes(damaged), folder)
+    except AwsError as error:
+        refused = error.code
+    assert refused in ("", "InvalidParameterValueException")
+    assert list(root.iterdir()) == ([] if refused else [folder])
+    assert all(path.resolve().is_relative_to(root) for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        archive(("a", "x"), ("a/b", "y")),
+        archive(("a/b", "x"), ("a", "y")),
+        archive(link("a1", "b"), ("b", "x"), link("a2", "b")).replace(b"a2", b"a1"),
+        archive(("a" * 300, "x")),
+    ],
+    ids=["file and folder", "folder and file", "two links", "long name"],
+)
+def test_names_that_cannot_be_are_refused(tmp_path: Path, package: bytes) -> None:
+    with pytest.raises(AwsError, match="Could not unzip"):
+        unpack(package, tmp_path / "f")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_target_of_a_link_is_not_read_however_long_it_is(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr(*link("now", "a" * 50_000_000), zipfile.ZIP_DEFLATED)
+    for refuse in (check_package, lambda package: unpack(package, tmp_path / "f")):
+        tracemalloc.start()
+        try:
+            with pytest.raises(AwsError, match="leads out of the package"):
+                refuse(buffer.getvalue())
+            assert tracemalloc.get_traced_memory()[1] < 1_000_000
+        finally:
+            tracemalloc.stop()
+    assert list(tmp_path.iterdir()) == []
