@@ -60,6 +60,7 @@ class Rush:
             Quantity("seconds", f"{self.orders:,} orders at once, until the last result", "s"),
             Quantity("p50", "request sent to result received, p50", "s"),
             Quantity("lost", "orders without a result of their own", ""),
+            Quantity("failed", "orders whose work was given up", ""),
             Quantity("twice", "results that came twice to the client's code", ""),
             Quantity("processes", "processes at a time, at most", ""),
             Quantity("memory", "memory afterwards, for each order", "KB"),
@@ -101,6 +102,7 @@ class Rush:
         measured = {
             "seconds": seconds,
             "lost": float(self.orders - len(served)),
+            "failed": float(sum(one.results[-1]["body"]["status"] == "failed" for one in served)),
             "twice": float(sum(max(0, len(one.results) - 1) for one in everybody)),
         }
         if served:
