@@ -37,7 +37,10 @@ def call(tables: Tables, operation: str, asked: dict[str, Any]) -> dict[str, Any
     match operation:
         case "GetItem":
             item = tables[asked["TableName"]].get(_key(asked["Key"]))
-            return {} if item is None else {"Item": item}
+            if item is None:
+                return {}
+            shown = _TOKEN.findall(asked.get("ProjectionExpression", "")) or item
+            return {"Item": {name: item[name] for name in shown if name in item}}
         case "PutItem" | "UpdateItem" | "DeleteItem":
             return _write(tables, operation, asked)
         case "BatchGetItem":

@@ -37,7 +37,7 @@ class Seeds:
     def __getitem__(self, seed: int) -> Outcome:
         if seed not in self._outcomes:
             # What happened in detail would fill the memory; the seed brings it back.
-            self._outcomes[seed] = replace(simulate(self._code, seed), timeline=[])
+            self._outcomes[seed] = replace(simulate(self._code, seed), timeline=[], calls=[])
         return self._outcomes[seed]
 
 

@@ -138,8 +138,16 @@ class _Body:
         yield self._content
 
 
+Answered = tuple[str, dict[str, Any], dict[str, Any]]
+"""A call to DynamoDB: its operation, what was asked, and the answer."""
+
+
 class Tables(World):
-    """The world of the functions, in which an inconsistent read may see what was there before."""
+    """The world of the functions, in which an inconsistent read may see what was there before.
+
+    Attributes:
+        calls: what was asked and answered, oldest first.
+    """
 
     def __init__(self, schedule: Schedule, draw: random.Random) -> None:
         super().__init__()
@@ -148,6 +156,13 @@ class Tables(World):
         self._before: defaultdict[tuple[str, str], list[tuple[float, dynamodb.Item]]]
         self._before = defaultdict(list)
         self._transactions: set[str] = set()
+        self.calls: list[Answered] = []
+
+    def stock(self, sku: str, available: int, price: str = "1.00", currency: str = "EUR") -> None:
+        """Put an article into the shop."""
+        super().stock(sku, available, price, currency)
+        item = self.state["tables"]["products"][sku]
+        self.calls.append(("PutItem", {"TableName": "products", "Item": item}, {}))
 
     def dynamodb(self, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
         """Answer one call to DynamoDB.
@@ -155,6 +170,15 @@ class Tables(World):
         Raises:
             dynamodb.Failed: a condition does not hold.
         """
+        try:
+            answer = self._dynamodb(operation, asked)
+        except dynamodb.Failed as failed:
+            self.calls.append((operation, asked, failed.answer))
+            raise
+        self.calls.append((operation, asked, answer))
+        return answer
+
+    def _dynamodb(self, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
         tables = self.state["tables"]
         token = asked.get("ClientRequestToken")
         if token in self._transactions:

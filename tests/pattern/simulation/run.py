@@ -11,7 +11,7 @@ import random
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 
-from tests.pattern.simulation.cloud import Cloud, give_back_retries
+from tests.pattern.simulation.cloud import Answered, Cloud, give_back_retries
 from tests.pattern.simulation.customer import Customer, Pattern, begin, order
 from tests.pattern.simulation.faults import Faults
 from tests.pattern.simulation.network import Network
@@ -48,6 +48,7 @@ class Outcome:
         struck: those that did, in order.
         broken: which promises were broken, each with how.
         timeline: what happened.
+        calls: what DynamoDB was asked and answered.
         states: those that executions entered.
         copies: how often results arrived at clients, duplicates counted.
     """
@@ -57,6 +58,7 @@ class Outcome:
     struck: list[str]
     broken: list[tuple[Rule, str]]
     timeline: list[Line]
+    calls: list[Answered]
     states: set[str]
     copies: int
 
@@ -122,6 +124,7 @@ def _simulate(pattern: Pattern, seed: int) -> Outcome:
         struck,
         [(rule, how) for rule in PROMISES for how in rule(end)],
         timeline,
+        cloud.tables.calls,
         {state for execution in cloud.executions.values() for state in execution.states},
         sum('"result"' in text for socket in network.sockets for text in socket.frames),
     )
