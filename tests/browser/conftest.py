@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from labkit.doctor import find_chromium
 from tests.browser.loopback import opened
@@ -33,6 +33,7 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 
+expect.set_options(timeout=30_000)  # the machine may be busy; what is there is seen at once
 
 OpenNotebook = Callable[[str], Notebook]
 """Opens a notebook by its path below the server's folder."""
