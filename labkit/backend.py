@@ -999,6 +999,13 @@ def _session_without_files(_: Any) -> Any:
     return classmethod(lambda cls: _session())
 
 
+def _untracked(_: Any) -> Any:
+    def new(cls: Any, *args: Any, **kw: Any) -> Any:
+        return super(sys.modules["moto.core.common_models"].BaseModel, cls).__new__(cls)
+
+    return new
+
+
 @functools.lru_cache(maxsize=1)
 def _session() -> boto3.Session:
     """A session that reads neither the student's files nor a profile."""
@@ -2293,6 +2300,12 @@ _CLIENTS = "moto calls its own botocore patch, or a server on a port"
 _SERVICES = ("aws_sdk", "batch", "dynamodb", "ecs", "events", "glue", "sfn", "sns", "sqs")
 
 REPLACEMENTS: tuple[Replacement, ...] = (
+    Replacement(
+        "moto.core.common_models",
+        "BaseModel.__new__",
+        _untracked,
+        "it keeps every object that there ever was, for a page of moto's that lists them",
+    ),
     Replacement(
         "moto.core.base_backend",
         "AccountSpecificBackend.get_session",

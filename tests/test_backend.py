@@ -1,6 +1,7 @@
 """Calls to moto through the backend."""
 
 import asyncio
+import gc
 import io
 import json
 import re
@@ -8,6 +9,7 @@ import sys
 import threading
 import time
 import zipfile
+from collections import Counter
 
 import pytest
 from botocore.exceptions import ClientError
@@ -454,3 +456,23 @@ def test_close_may_be_called_twice_and_leaves_no_thread(log):
     made.close()
     made.close()
     assert not [t for t in threading.enumerate() if t.name.startswith("labkit-")]
+
+
+def test_what_is_replaced_is_not_kept(table):
+    def there():
+        gc.collect()
+        kinds = ("Table", "Item", "DynamoType")
+        names = (type(one).__name__ for one in gc.get_objects())
+        return Counter(name for name in names if name in kinds)
+
+    def write(times):
+        for _ in range(times):
+            table.put_item(TableName="t", Item={"k": {"S": "one"}, "a": {"S": "x"}})
+            put = {"TableName": "t", "Item": {"k": {"S": "two"}}}
+            table.transact_write_items(TransactItems=[{"Put": put}])
+
+    write(2)
+    before = there()
+    assert before["Table"] >= 1
+    write(5)
+    assert there() == before

@@ -52,6 +52,7 @@ SIGNATURES = {
     "moto.dynamodb.parsing.ast_nodes:Node.set_parent": "self, parent_node",
     "moto.dynamodb.parsing.expressions:UpdateExpressionParser.make": "expression_str",
     "moto.core.base_backend:AccountSpecificBackend.get_session": "",
+    "moto.core.common_models:BaseModel.__new__": "cls, args, kwargs",
     "moto.core.responses:method_names_from_class": "clazz",
     "moto.sqs.models:SQSBackend.receive_message": (
         "self, queue_name, count, wait_seconds_timeout, visibility_timeout, message_attribute_names"
