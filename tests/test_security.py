@@ -39,7 +39,12 @@ HANDLER = b"""
 import json, os
 def handler(event, context):
     print('ran with', json.dumps(dict(os.environ)))
-    return {'statusCode': 200, 'body': 'done', 'environment': dict(os.environ)}
+    home = {}
+    for folder, _, files in os.walk(os.environ['HOME']):
+        for name in files:
+            with open(os.path.join(folder, name), errors='replace') as file:
+                home[name] = file.read()
+    return {'statusCode': 200, 'body': 'done', 'environment': dict(os.environ), 'home': home}
 """
 
 
@@ -305,6 +310,22 @@ async def test_runtime_api_answers_no_page(call: str, page: str) -> None:
     assert told == []
 
 
+def test_no_function_is_told_the_runtime_api_of_another(lab: Lab) -> None:
+    functions = boto3.client("lambda")
+    seen = {}
+    for name in ("own-1", "own-2"):
+        make_function(name)
+        answer = functions.invoke(FunctionName=name)
+        seen[name] = json.load(answer["Payload"])
+    first, second = (one["environment"]["AWS_LAMBDA_RUNTIME_API"] for one in seen.values())
+    assert first != second
+    assert first not in json.dumps(seen["own-2"])
+    assert second not in json.dumps(seen["own-1"])
+    told = json.dumps([event.to_dict() for event in lab.log if event.kind != "function.log"])
+    assert first not in told
+    assert second not in told
+
+
 # -- packages ---------------------------------------------------------------------------------------
 
 
@@ -405,7 +426,8 @@ with Lab.start() as lab:
 
 
 def test_nothing_of_the_students_secrets_reaches_a_function_or_a_log(tmp_path: Path) -> None:
-    config = tmp_path / "credentials"
+    config = tmp_path / ".aws" / "credentials"
+    config.parent.mkdir()
     config.write_text(
         "[students-own-profile]\naws_access_key_id = AKIASTUDENTSOWNFILE0\n"
         "aws_secret_access_key = students-own-file-secret\n"
@@ -413,7 +435,12 @@ def test_nothing_of_the_students_secrets_reaches_a_function_or_a_log(tmp_path: P
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         input=HANDLER,
-        env={**os.environ, **SECRETS, "AWS_SHARED_CREDENTIALS_FILE": str(config)},
+        env={
+            **os.environ,
+            **SECRETS,
+            "AWS_SHARED_CREDENTIALS_FILE": str(config),
+            "HOME": str(tmp_path),
+        },
         capture_output=True,
         timeout=6 * DEADLINE,
         check=False,
@@ -424,6 +451,9 @@ def test_nothing_of_the_students_secrets_reaches_a_function_or_a_log(tmp_path: P
     # The function did see its environment and print it, so it would have told.
     assert seen["answer"]["environment"]["AWS_LAMBDA_FUNCTION_NAME"] == "f"
     assert "ran with" in tail
+    # Its home is the lab's, where only the lab's own address lies.
+    assert seen["answer"]["environment"]["HOME"] != str(tmp_path)
+    assert list(seen["answer"]["home"]) == ["endpoint"]
     everywhere = json.dumps(seen) + tail
     for secret in (*SECRETS.values(), "AKIASTUDENTSOWNFILE0", "students-own-file-secret"):
         assert secret not in everywhere
