@@ -520,9 +520,11 @@ def summary(outcomes: Sequence[Tuple[str, int, float]], pytest_output: str) -> I
     for name, code, seconds in outcomes:
         yield f"{name:12} {'passed' if code == 0 else 'FAILED'} {seconds:8.1f} s"
     lines = pytest_output.splitlines()
-    for line in lines:
-        if line.startswith("SKIPPED"):
-            yield line
+    skipped: Dict[str, int] = {}
+    for found in re.finditer(r"(?m)^SKIPPED \[(\d+)\] \S+ (.+)$", pytest_output):
+        skipped[found.group(2)] = skipped.get(found.group(2), 0) + int(found.group(1))
+    for reason, count in skipped.items():
+        yield f"skipped {count}: {reason}"
     closing = [line for line in lines if re.match(r"=+ .*\bin \d[\d.]*s\b.* =+$", line)]
     yield closing[-1] if closing else "pytest did not come to its end: no tests are known to pass"
 

@@ -340,16 +340,18 @@ def test_paths_of_other_packages_do_not_come_before_the_pinned_ones(
 
 PYTEST = """\
 SKIPPED [1] tests/test_a.py:3: no Chromium
+SKIPPED [2] tests/test_b.py: another reason
+SKIPPED [6] tests/test_c.py:30: no Chromium
 =========================== short test summary info ============================
-============== 120 passed, 1 skipped in 31.07s ==============
+============== 120 passed, 9 skipped in 31.07s ==============
 """
 
 
 def test_the_closing_lines_tell_each_outcome_and_what_was_skipped() -> None:
     lines = list(lab.summary([("mypy", 1, 2.0), ("pytest", 0, 31.4)], PYTEST))
     assert [line.split()[:2] for line in lines[:2]] == [["mypy", "FAILED"], ["pytest", "passed"]]
-    assert lines[2] == "SKIPPED [1] tests/test_a.py:3: no Chromium"
-    assert "120 passed, 1 skipped in 31.07s" in lines[3]
+    assert lines[2:4] == ["skipped 7: no Chromium", "skipped 2: another reason"]
+    assert "120 passed, 9 skipped in 31.07s" in lines[4]
 
 
 def test_a_pytest_that_broke_off_passes_nothing() -> None:
