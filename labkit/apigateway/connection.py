@@ -20,11 +20,11 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
+from typing import Any, TypeVar
 from typing import Protocol as TypingProtocol
-from typing import TypeVar
 
 from aiohttp import web
-from websockets.frames import BINARY, CLOSE, CONT, TEXT, CloseCode, Frame
+from websockets.frames import BINARY, CONT, TEXT, CloseCode, Frame
 from websockets.protocol import OPEN, SERVER, Protocol
 
 from labkit.apigateway.events import Origin
@@ -67,6 +67,38 @@ class Owner(TypingProtocol):
         """The socket is closed; called once, after :meth:`ended`."""
 
 
+class _Frames(Protocol):
+    """The protocol of ``websockets`` with API Gateway's rules in it: it hands out whole messages.
+
+    A message that breaks a rule fails the connection here and not when it is handed out, so that nothing
+    behind it is read any more.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._messages: list[tuple[str, int]] = []
+        self._parts: list[bytes | bytearray | memoryview] = []
+
+    def messages_received(self) -> list[tuple[str, int]]:
+        """The messages that have become whole, and their sizes in bytes; each is handed out once."""
+        messages, self._messages = self._messages, []
+        self.events.clear()
+        return messages
+
+    def recv_frame(self, frame: Frame) -> None:
+        """Take in a frame that is right by the RFC; ``parse`` fails the connection for what is raised."""
+        super().recv_frame(frame)
+        if frame.opcode is BINARY:
+            self.fail(CloseCode.UNSUPPORTED_DATA, "Binary messages are not supported")
+        elif frame.opcode is TEXT or frame.opcode is CONT:
+            if frame.data:  # pieces without an end, and empty, would be kept without an end
+                self._parts.append(frame.data)
+            if frame.fin:
+                parts, self._parts = self._parts, []
+                whole = parts[0] if len(parts) == 1 else b"".join(parts)
+                self._messages.append((str(whole, "utf-8"), len(whole)))
+
+
 class Connection(asyncio.Protocol):
     """A client's WebSocket connection.
 
@@ -84,7 +116,6 @@ class Connection(asyncio.Protocol):
         "_frames",
         "_limits",
         "_owner",
-        "_partial",
         "_transport",
         "active",
         "api_id",
@@ -109,10 +140,9 @@ class Connection(asyncio.Protocol):
         self._owner = owner
         self._limits = limits
         self._transport = transport
-        self._frames = Protocol(
+        self._frames = _Frames(
             SERVER, state=OPEN, max_size=(limits.message, limits.frame), logger=_logger
         )
-        self._partial: list[bytes | bytearray | memoryview] | None = None
         self.state = State.OPEN
         self.origin = origin
         self.api_id = api_id
@@ -203,15 +233,18 @@ class Connection(asyncio.Protocol):
             # closed, a peer discards any further data received"
             return
         frames.receive_data(data)
-        for frame in frames.events_received():
-            assert isinstance(frame, Frame)
-            self._take(frame)
+        for message, size in frames.messages_received():
+            self._owner.received(self, message, size)
             if self.state is State.ENDED:
                 break
+        closed = frames.close_rcvd if frames.parser_exc is None else None
+        if closed is not None:
+            no_status = closed.code == CloseCode.NO_STATUS_RCVD
+            self._end(closed.code, NO_STATUS_REASON if no_status else closed.reason)
         self._flush()
         if frames.parser_exc is not None:
             self._failed()
-        elif frames.close_rcvd is not None:
+        elif closed is not None:
             self._transport.close()  # both have said goodbye; what is unsent goes out first
             if self._transport.get_write_buffer_size():
                 self._abort_later()
@@ -226,35 +259,6 @@ class Connection(asyncio.Protocol):
         """The socket is gone."""
         self._end(CloseCode.ABNORMAL_CLOSURE, LOST_REASON)
         self._owner.gone(self)
-
-    def _take(self, frame: Frame) -> None:
-        if frame.opcode is TEXT:
-            if frame.fin:
-                self._deliver(frame.data)
-            else:
-                self._partial = [frame.data]
-        elif frame.opcode is CONT:
-            assert self._partial is not None
-            if frame.data:  # pieces without an end, and empty, would be kept without an end
-                self._partial.append(frame.data)
-            if frame.fin:
-                whole, self._partial = b"".join(self._partial), None
-                self._deliver(whole)
-        elif frame.opcode is BINARY:
-            self._frames.fail(CloseCode.UNSUPPORTED_DATA, "Binary messages are not supported")
-        elif frame.opcode is CLOSE:
-            received = self._frames.close_rcvd
-            assert received is not None
-            no_status = received.code == CloseCode.NO_STATUS_RCVD
-            self._end(received.code, NO_STATUS_REASON if no_status else received.reason)
-
-    def _deliver(self, data: bytes | bytearray | memoryview) -> None:
-        try:
-            message = str(data, "utf-8")
-        except UnicodeDecodeError as error:
-            self._frames.fail(CloseCode.INVALID_DATA, f"{error.reason} at position {error.start}")
-            return
-        self._owner.received(self, message, len(data))
 
     def _said_goodbye(self) -> bool:
         """Whether nothing more is sent, because both sides have closed or the client has failed."""
@@ -291,7 +295,6 @@ class Connection(asyncio.Protocol):
     def _end(self, code: int, reason: str, trace: Trace | None = None) -> None:
         if self.state is State.OPEN:
             self.state = State.ENDED
-            self._partial = None
             self._owner.ended(self, int(code), reason, trace)
 
 

@@ -237,6 +237,9 @@ whole = [Frame(TEXT, PART, fin=False), *[Frame(CONT, PART, fin=False)] * 3]
 
 @given(st.lists(frames, max_size=6), st.lists(st.integers(0, 200), max_size=3))
 @example([Frame(TEXT, b"a", fin=False), Frame(CLOSE, struct.pack("!H", 1000))], [])
+@example([Frame(TEXT, b"\x80"), Frame(CLOSE)], [])
+@example([Frame(TEXT, b"\x80"), Frame(TEXT, b"more")], [])
+@example([Frame(BINARY, b"a"), Frame(TEXT, b"more")], [])
 @example([*whole, Frame(CONT)], [])
 @example([*whole, Frame(CONT, b"x")], [])
 @example(
