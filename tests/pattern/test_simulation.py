@@ -6,6 +6,7 @@ A seed that fails here is told by ``python -m tests.pattern.simulation --seed N`
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -79,6 +80,12 @@ def test_the_seeds_meet_every_fault_and_every_state(seeds: Seeds) -> None:
 @pytest.mark.parametrize("failure", [f"F{number}" for number in range(1, 10)])
 def test_each_failure_has_a_variant(failure: str) -> None:
     assert failure in {variant.failure for variant in VARIANTS}
+
+
+def test_the_documentation_names_each_variant_with_its_failure() -> None:
+    text = (ROOT / "docs" / "faults.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([\w-]+)` \| (F\d|found)", text, re.MULTILINE)
+    assert rows == [(each.name, each.failure.replace("seen", "found")) for each in VARIANTS]
 
 
 @pytest.mark.timeout(180)

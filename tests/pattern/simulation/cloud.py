@@ -325,8 +325,10 @@ class Cloud:
 
     def _start(self, file: str, event: dict[str, Any], of: str) -> Task:
         process = Process(self, file, of)
-        for_good = file == "do_work" and self.faults.work_fails
-        if for_good or self.faults.strikes("function.invoke: kill", f"function.invoke {file}"):
+        where = f"function.invoke {file}"
+        if self.faults.strikes("function.invoke: kill", where) or (
+            file == "do_work" and self.faults.strikes_always("do_work: killed each time", where)
+        ):
             process.dies_at = self.draw.randrange(7)
             process.dies_before = self.draw.random() < 0.5
         if self.draw.random() < 0.03:

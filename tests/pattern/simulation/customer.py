@@ -17,8 +17,9 @@ from tests.pattern.simulation.cloud import Cloud
 from tests.pattern.simulation.network import ORDERS_URL, Network, Socket
 from tests.pattern.simulation.schedule import Promise, Schedule
 
-PATIENCE = 1_800.0
-"""Seconds that a customer waits for an answer, and again for the result."""
+PATIENCE = 900.0
+"""Seconds that a customer waits for an answer, and again for the result: less than TCP takes to give a
+silent connection up."""
 
 LINGERS = 60.0
 """Seconds that a customer keeps the connection open when the result is there."""

@@ -56,6 +56,7 @@ ROUGH = (
     "frame.in: drop",
     "frame.out: drop",
     "connection: silent",
+    "do_work: killed each time",
 )
 
 AT_ONE_STEP = 6
@@ -71,7 +72,6 @@ class Faults:
 
     Attributes:
         rough: how many faults struck that were not gentle.
-        work_fails: whether the work fails each time, for good.
         kinds: the kinds of faults that may strike.
     """
 
@@ -80,9 +80,9 @@ class Faults:
         self._note = note
         self.rough = 0
         is_gentle = draw.random() < 0.5
-        self.work_fails = not is_gentle and draw.random() < 0.1
         there_are = GENTLE if is_gentle else GENTLE + ROUGH
         steps = sorted({kind.partition(":")[0] for kind in there_are})
+        steps += ["connection"] * 4  # of which there is little to strike at
         self.kinds = frozenset(
             draw.choice([kind for kind in there_are if kind.startswith(step)])
             for step in draw.choices(steps, k=draw.choice((1, 2, 3, 5, 8)))
@@ -107,6 +107,12 @@ class Faults:
         self.rough += kind in ROUGH
         self._note(where, kind)
         return True
+
+    def strikes_always(self, kind: str, where: str) -> bool:
+        """Whether a fault strikes here each time, however often."""
+        if kind in self.kinds:
+            self._note(where, kind)
+        return kind in self.kinds
 
     def delay(self, kind: str, where: str, longest: float = 2.0) -> float:
         """Seconds that something is late: none, unless a fault strikes."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import random
+import re
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 
@@ -72,7 +73,8 @@ class Outcome:
         head = [f"seed {self.seed}: {len(self.struck)} faults struck, of these kinds:"]
         head += [f"  {each}" for each in sorted(self.kinds)]
         verdict = self.problems or ["All promises were kept."]
-        return "\n".join([*head, "", *map(str, self.timeline), "", *verdict])
+        text = "\n".join([*head, "", *map(str, self.timeline), "", *verdict])
+        return re.sub(r"\border-([0-9a-f]{4})[0-9a-f]{28}\b", r"order-\1…", text)
 
 
 def simulate(pattern: Pattern, seed: int) -> Outcome:
