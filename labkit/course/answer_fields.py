@@ -148,4 +148,5 @@ def _style(question: Question) -> str:
 .labkit-quiz .widget-checkbox, .labkit-quiz .widget-checkbox label span {{
   height: auto; white-space: normal; line-height: 1.4 }}
 .labkit-quiz input {{ flex: none; margin: 0.2em 0 0.2em 0.2em }}
+.labkit-quiz .widget-radio-box label input {{ height: auto; margin: 0.2em 0 0 0.2em }}
 </style>"""

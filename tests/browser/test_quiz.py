@@ -93,6 +93,28 @@ def test_gaps_are_filled_by_keyboard(ask: Callable[[str], Notebook], server: Ser
     assert [line[1] for line in answers(server)] == ["not yet", "solved"]
 
 
+@pytest.mark.parametrize("number", ["q0.1", "q1.6"])
+def test_what_is_clicked_stands_on_the_line_of_its_option(
+    ask: Callable[[str], Notebook], number: str
+) -> None:
+    distances = (
+        ask(number)
+        .cell(0)
+        .locator(".labkit-quiz label:has(input)")
+        .evaluate_all(
+            """all => all.map(label => {
+          const middle = box => (box.top + box.bottom) / 2
+          const words = document.createRange()
+          words.selectNodeContents(label)
+          const input = label.querySelector('input')
+          return Math.abs(middle(words.getClientRects()[0]) - middle(input.getBoundingClientRect()))
+        })"""
+        )
+    )
+    assert len(distances) == 4
+    assert max(distances) < 3, "pixels"
+
+
 @pytest.mark.parametrize("number", ["q0.1", "q1.1", "q1.6"])
 @pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
 def test_axe_finds_nothing_in_a_question_with_its_fields(
