@@ -53,7 +53,8 @@ def page_at_a_hub(browser: Browser, chromium: str) -> Iterator[Page]:
 def test_the_hub_that_was_named_is_let_in(page_at_a_hub: Page, port: int, path: str) -> None:
     page_at_a_hub.goto(f"http://{HUB}:{port}{path}")
     page_at_a_hub.get_by_role("button", name="Place order").click()
-    expect(page_at_a_hub.get_by_role("status")).to_contain_text("The result is here: accepted")
+    status = page_at_a_hub.get_by_role("status")
+    expect(status).to_contain_text("The result is here: accepted", timeout=30_000)
     expect(page_at_a_hub.locator("#orders-url")).to_contain_text(f"http://{HUB}:{port}/proxy/")
 
 
