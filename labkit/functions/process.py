@@ -335,7 +335,7 @@ class Process:
                 connection.send(runtime_api.no_call(status, request))
 
     def _asked_for_next(self, connection: Connection) -> None:
-        if self.state is State.RUNNING or self._next is not None:
+        if self.state is State.RUNNING or self._next is not None or connection.refused:
             connection.send(runtime_api.WRONG_STATE)
             return
         if self.state is State.ENDED:
@@ -434,7 +434,12 @@ class Memory:
 
 
 class Connection(asyncio.Protocol):
-    """A runtime's connection to the Runtime API of its process."""
+    """A runtime's connection to the Runtime API of its process.
+
+    Attributes:
+        refused: an answer has just been refused, and more was asked together with it.  The runtime will
+            end when it learns of that, so it gets no other invocation.
+    """
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -443,6 +448,7 @@ class Connection(asyncio.Protocol):
         self._held = b""
         self._more = False
         self._closing = False
+        self.refused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note the transport."""
@@ -458,6 +464,7 @@ class Connection(asyncio.Protocol):
             self.send(runtime_api.refusal(400, "BadRequest", str(error), close=True))
             self.close()
             return
+        self.refused = False
         for number, request in enumerate(requests, 1):
             self._more = number < len(requests)
             self._closing = not request.keep_alive
@@ -479,6 +486,8 @@ class Connection(asyncio.Protocol):
         if self._more and data == runtime_api.ACCEPTED:
             self._held = data
             return
+        if self._more and data in (runtime_api.WRONG_STATE, runtime_api.WRONG_ID):
+            self.refused = True
         if self._transport is not None:
             self._transport.write(self._held + data if self._held else data)
             if self._closing:

@@ -211,6 +211,28 @@ async def test_runtime_that_asks_ahead_gets_both_answers(runtime: Runtime) -> No
     writer.close()
 
 
+async def test_runtime_whose_answer_is_refused_gets_no_other_invocation_with_it(
+    runtime: Runtime,
+) -> None:
+    await runtime.invoked()
+    assert (await runtime.call("POST", "/invocation/one/response", b"{}"))[0] == 202
+    host, _, port = runtime.address.partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(
+        f"POST {API}/invocation/one/response HTTP/1.1\r\nContent-Length: 2\r\n\r\n{{}}"
+        f"GET {API}/invocation/next HTTP/1.1\r\n\r\n".encode()
+    )
+    for _ in range(2):
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 403 ")
+        await reader.readexactly(int(head.rpartition(b"Content-Length: ")[2]))
+    assert runtime.process.state is State.RETURNED
+    # It may ask again by itself.
+    writer.write(f"GET {API}/invocation/next HTTP/1.1\r\n\r\n".encode())
+    await runtime.ready()
+    writer.close()
+
+
 @pytest.mark.skipif(STOP is None, reason="nothing is frozen on Windows")
 async def test_frozen_process_that_gives_up_its_wait_goes_on(
     runtime: Runtime, state_of: Callable[[int, str], Awaitable[None]]
