@@ -54,7 +54,8 @@ def test_an_order_is_seen_in_all_of_them(
     assert "Secrets Manager" in str(words.get_attribute("alt"))
     expect(connections).to_contain_text("1 open connection")
     expect(table).to_contain_text("Table orders-executions: 1 item")
-    expect(table.locator("td", has_text="▶ changed: ")).to_have_count(1)
+    # The last write is that of the result, or of a client that came later and changed nothing.
+    expect(table.locator("td", has_text="▶ ")).to_have_count(1)
     notebook.run(5)
     expect(connections).to_contain_text("1000 Normal Closure")
     expect(table).to_contain_text("changed: connectionId, connectedUntil")
