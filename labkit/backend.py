@@ -85,6 +85,7 @@ from labkit.states import (
     parameters,
     redrive,
     resources,
+    retention,
     running,
     sdk_metadata,
 )
@@ -1083,6 +1084,11 @@ def _start_execution(original: Any) -> Any:
         _check_input(text)
         if machine.type == express.EXPRESS:
             return _start_express(self, machine, name, text, trace_header)
+        if len(machine.executions) > retention.KEPT:
+            running_ = _enum("ExecutionStatus").RUNNING
+            machine.executions[:] = retention.kept(
+                machine.executions, lambda one: one.exec_status not in (None, running_)
+            )
         existing = machine._handle_name_input_idempotency(name, text)
         if existing is not None:
             return existing
