@@ -480,19 +480,18 @@ def test_time_is_limited(follow: Follow) -> None:
     assert "Call again to go on waiting" in seen["error"][3]
 
 
-def test_silence_makes_the_client_ask_again(page: Page, address: str) -> None:
+@pytest.fixture
+def silent(page: Page, address: str) -> Page:
+    """A page whose client listens, and is answered when it has sent ``answered`` messages."""
     page.clock.install()
     page.goto(address)
     page.evaluate(
         """async ([placed, result]) => {
           const there = await import(new URL("order_client.js", location.href).href)
-          window.sent = []
+          Object.assign(window, { opened: 0, sent: 0, answered: 2, result: null })
           class Socket {
-            constructor() { queueMicrotask(() => this.onopen()) }
-            send(text) {
-              sent.push(text)
-              if (sent.length === 2) this.onmessage({ data: result })
-            }
+            constructor() { opened += 1; queueMicrotask(() => this.onopen()) }
+            send() { if (++sent === answered) this.onmessage({ data: result }) }
             close() {}
           }
           const client = new there.OrderClient("x", {
@@ -500,17 +499,29 @@ def test_silence_makes_the_client_ask_again(page: Page, address: str) -> None:
             WebSocket: Socket,
           })
           await client.placeOrder({}, { timeout: 1000 })
-          window.result = null
           client.result({ timeout: 1000 }).then(body => { window.result = body })
         }""",
         [PLACED[1], RESULT],
     )
-    page.wait_for_function("() => sent.length === 1")
-    page.clock.run_for(round((python_client.SILENCE - 1) * 1000))
-    assert page.evaluate("() => sent.length") == 1
-    page.clock.run_for(1_500)
-    page.wait_for_function("() => result !== null")
-    assert page.evaluate("() => sent") == ['{"action":"subscribe"}'] * 2
+    page.wait_for_function("() => sent === 1")
+    return page
+
+
+def test_silence_makes_the_client_ask_again(silent: Page) -> None:
+    silent.clock.run_for(round((python_client.SILENCE - 1) * 1000))
+    assert silent.evaluate("() => sent") == 1
+    silent.clock.run_for(1_500)
+    silent.wait_for_function("() => result !== null")
+    assert silent.evaluate("() => [opened, sent]") == [1, 2]
+
+
+def test_a_connection_that_stays_silent_is_given_up(silent: Page) -> None:
+    silent.evaluate("() => { answered = 3 }")
+    silent.clock.run_for(round(python_client.SILENCE * 1000) + 500)
+    silent.wait_for_function("() => sent === 2")
+    silent.clock.run_for(round(python_client.SILENCE * 1000) + 500)
+    silent.wait_for_function("() => result !== null")
+    assert silent.evaluate("() => [opened, sent]") == [2, 3]
 
 
 # -- for everybody --------------------------------------------------------------------------------

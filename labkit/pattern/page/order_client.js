@@ -25,7 +25,10 @@ export const LONGEST_PAUSE = 20;
 /** Seconds after which a request or a handshake without an answer is sent again. */
 export const ANSWER = 15;
 
-/** Seconds without a message after which the client asks again, in case its message got lost. */
+/**
+ * Seconds without a message after which the client asks again, in case its message got lost; and as
+ * long after that, it takes the connection for dead.
+ */
 export const SILENCE = 30;
 
 /** The API will not take this request, however often it is sent. */
@@ -195,13 +198,17 @@ export class OrderClient {
   /** Receive messages until the result, the end of the connection, or the deadline. */
   async #listen(deadline) {
     if (this.#connection === null) await this.#connect(deadline);
+    let askedAgain = false;
     while (this.#result === null) {
       const text = await this.#connection.receive(Math.min(SILENCE, remaining(deadline)));
       if (text === null) {
         remaining(deadline);
+        if (askedAgain) throw new Lost("The connection is silent.");
         this.#subscribe();
+        askedAgain = true;
         continue;
       }
+      askedAgain = false;
       const message = this.#inbox.news(text);
       if (message === null) {
         this.#onEvent("drop");
