@@ -3,7 +3,9 @@
     labkit bench --soak MINUTES
 
 Several clients work at a time.  Each places an order through the whole pattern, waits for its result,
-then opens a connection of its own, sends messages through a function and closes it.
+then opens a connection of its own, sends messages through a function and closes it.  What an order has
+left in its table is deleted, so that what grows is what the cloud holds by itself: the event log and the
+state machine's executions up to their bounds, and the lines of CloudWatch Logs without one, as on AWS.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import boto3
+
 from labkit.bench.client import BadAnswer, Client, message
 from labkit.bench.local_cloud import LocalCloud
 from labkit.bench.pattern import ORDER, SECONDS
@@ -29,6 +33,9 @@ from labkit.pattern.client import OrderClient
 CLIENTS = 4
 ECHOES = 10
 """Messages over each connection."""
+
+TABLE = "orders-executions"
+"""Where the pattern keeps its orders."""
 
 LOOKS = 24
 """Pauses in which the cloud is looked at."""
@@ -136,12 +143,15 @@ def soak(minutes: float, tell: Callable[[str], object], count: int = LOOKS) -> l
 
 def _work(orders_url: str, echo_url: str, order: object, over: threading.Event) -> int:
     """Place orders and send messages until it is over; how many orders were delivered."""
+    dynamodb = boto3.Session(region_name="us-east-1").client("dynamodb")
     for done in itertools.count(1):
         with OrderClient(orders_url) as client:
-            client.place_order(order, timeout=SECONDS)
+            placed = client.place_order(order, timeout=SECONDS)
             result = client.result(timeout=SECONDS)
         if result["status"] not in ("accepted", "rejected"):  # the shop runs out in the end
             raise BadAnswer(f"An order's result is {result!r}.")
+        # As its time to live would in the end.
+        dynamodb.delete_item(TableName=TABLE, Key={"executionName": {"S": placed.order_id}})
         with Client(echo_url) as client_of_echo:
             for echo in range(ECHOES):
                 client_of_echo.echo(message(echo))
