@@ -113,10 +113,10 @@ def test_importing_labkit_loads_nothing_heavy() -> None:
     assert run.stdout.strip() == "[]"
 
 
-def test_starting_loads_neither_widgets_nor_plots() -> None:
+def test_starting_loads_no_widgets_no_plots_and_no_json_schemas() -> None:
     program = (
         "import sys; from labkit import Lab\n"
-        "with Lab.start(): print([m for m in ('ipywidgets', 'matplotlib', 'IPython') "
+        "with Lab.start(): print([m for m in ('ipywidgets', 'matplotlib', 'IPython', 'jsonschema') "
         "if m in sys.modules])"
     )
     run = subprocess.run(

@@ -12,6 +12,9 @@ APIs")
 Our choice: a schema that cannot be used is an internal server error.
 
 Not emulated: references to another model's address; a schema refers to its own definitions only.
+
+jsonschema is loaded with the first model that is used: with all that it loads it takes up to a second,
+and few APIs have models.
 """
 
 from __future__ import annotations
@@ -19,9 +22,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
-
-from jsonschema import Draft4Validator
-from jsonschema.exceptions import SchemaError, best_match
 
 from labkit.apigateway.data_mapping import RouteRequest
 from labkit.apigateway.integrations import IntegrationProblem
@@ -43,6 +43,9 @@ def misfit(api: Api, route: Route, request: RouteRequest) -> str | None:
     models = route.raw.get("RequestModels")
     if not models:
         return None
+    from jsonschema import Draft4Validator
+    from jsonschema.exceptions import best_match
+
     expression = route.raw.get("ModelSelectionExpression") or r"\$default"
     key = evaluate(str(expression), request.look_up)
     name = chosen(models, key)
@@ -61,6 +64,9 @@ def misfit(api: Api, route: Route, request: RouteRequest) -> str | None:
 
 
 def _schema(api: Api, name: str) -> dict[str, Any]:
+    from jsonschema import Draft4Validator
+    from jsonschema.exceptions import SchemaError
+
     model = api.models.get(name)
     if model is None:
         raise IntegrationProblem(f"RequestModels names the model {name!r}, which the API lacks")
