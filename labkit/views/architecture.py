@@ -32,7 +32,7 @@ from labkit.views.svg import BLUE, FAINT, INK, LETTER, LINE, PAPER, RED, STRIPE,
 WAY = 10
 """Moves that are lit and numbered, unless more are asked for."""
 
-ORDER = 30
+ORDER = 40
 """Moves of one order that are."""
 
 INSIDE = 12
