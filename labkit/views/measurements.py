@@ -115,6 +115,27 @@ def throughput(events: Iterable[Event]) -> Picture:
     return Picture(drawing, alt, f"Throughput over time: {said}")
 
 
+def waiting(orders: Mapping[str, Iterable[Event]]) -> Picture:
+    """Poll against push: when each client asked, when it was told, and when its result was stored.
+
+    Args:
+        orders: by a word for how its client waits, the events of an order, as
+            :meth:`labkit.eventlog.EventLog.of` gives them.
+    """
+    waited = {how: waits(events) for how, events in orders.items()}
+    if not any(wait.asked or wait.told for wait in waited.values()):
+        return _nothing("No client has asked or was told anything yet.")
+    with _figure(1.1 + 0.62 * len(waited)) as figure:
+        _waiting(figure.subplots(), waited)
+        drawing = _drawn(figure)
+    said = "; ".join(f"{how}: {wait.words}" for how, wait in waited.items())
+    twin = [
+        f"{how}: {'asks' if wait.asked else 'asks nothing'}, is told {_times(len(wait.told))}"
+        for how, wait in waited.items()
+    ]
+    return Picture(drawing, f"Poll or push. {said}.", "\n".join(["Poll or push", *twin]))
+
+
 # -- what is measured -------------------------------------------------------------------------------
 
 
@@ -132,6 +153,56 @@ def durations(events: Iterable[Event]) -> dict[str, list[Took]]:
                 Took(event["durationMs"] + (init or 0.0), init is not None)
             )
     return dict(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How a client waited for a result; times in milliseconds since it placed its order.
+
+    Attributes:
+        asked: when each of its questions was answered.
+        told: when each message was sent to it.
+        stored: when the result was in the table; ``None`` if it never was.
+    """
+
+    asked: tuple[float, ...]
+    told: tuple[float, ...]
+    stored: float | None
+
+    @property
+    def heard(self) -> float | None:
+        """When it heard of the result, whichever way; ``None`` if it has not."""
+        after = [at for at in (*self.asked, *self.told) if self.stored and at >= self.stored]
+        return min(after, default=None)
+
+    @property
+    def words(self) -> str:
+        """What it cost, and how late the client heard of the result."""
+        cost = f"{_times(len(self.asked))} asked, {_times(len(self.told))} told"
+        if self.heard is None or self.stored is None:
+            return f"{cost}, not heard of the result yet"
+        return f"{cost}, heard of the result {self.heard - self.stored:.0f} ms after it was stored"
+
+
+def waits(events: Iterable[Event]) -> Wait:
+    """How the client of an order waited for its result.
+
+    Args:
+        events: of the order.
+    """
+    told = list(events)
+    begun = told[0].time if told else 0.0
+    _placed, *questions = [e.seq for e in told if e.kind == "http.request"] or [0]
+    stored = [e for e in told if e.kind == "item.changed" and "result" in (e["item"] or {})]
+
+    def after(those: Iterable[Event]) -> tuple[float, ...]:
+        return tuple((one.time - begun) * 1000 for one in those)
+
+    return Wait(
+        after(e for e in told if e.kind == "http.response" and e.cause in questions),
+        after(e for e in told if e.kind == "frame.out"),
+        next(iter(after(stored)), None),
+    )
 
 
 def quantile(took: Sequence[float], part: float) -> float:
@@ -213,6 +284,34 @@ def _latency(axes: Axes, chosen: Mapping[str, Sequence[Took]]) -> None:
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_ylim(len(chosen) - 0.4, -0.15)
     axes.set_xlabel("ms, a cold start's initialisation with it    ● warm   ▲ cold start   | median")
+
+
+def _waiting(axes: Axes, waited: Mapping[str, Wait]) -> None:
+    """A row for each client: its questions, what it was told, and the result's line."""
+    names = []
+    for row, (how, wait) in enumerate(waited.items()):
+        middle = row + 0.225
+        vain = [at for at in wait.asked if at != wait.heard]
+        heard = [at for at in wait.asked if at == wait.heard]
+        axes.plot(vain, [middle] * len(vain), "o", color=BLUE, markerfacecolor=PAPER, markersize=7)
+        axes.plot(heard, [middle] * len(heard), "o", color=BLUE, markersize=7)
+        axes.plot(wait.told, [middle] * len(wait.told), "^", color=GREEN, markersize=7)
+        late = "not heard yet"
+        if wait.stored is not None:
+            axes.plot([wait.stored] * 2, [row - 0.02, row + 0.47], color=INK, linewidth=2)
+            if wait.heard is not None:
+                late = f"heard {wait.heard - wait.stored:.0f} ms after"
+        names.append(f"{how}\n{late}")
+    axes.set_yticks([row + 0.225 for row in range(len(waited))], names)
+    axes.set_xlim(left=0)
+    axes.set_ylim(len(waited) - 0.4, -0.15)
+    axes.set_xlabel(
+        "ms since the order    ○ asked in vain   ● asked and heard   ▲ told   | result stored"
+    )
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 @contextmanager

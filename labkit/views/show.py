@@ -209,6 +209,17 @@ class Show:
 
         return throughput(self._log.after(0))
 
+    def waiting(self, **orders: str) -> View:
+        """Poll against push: when clients asked, when they were told, when the result was there.
+
+        Args:
+            orders: the ARN or the name of an execution by a word for how its client waits:
+                ``waiting(polled=first, pushed=second)``.
+        """
+        from labkit.views.measurements import waiting
+
+        return waiting({how: self._log.of(order) for how, order in orders.items()})
+
     def faults(self) -> Any:
         """The fault panel: buttons for what may go wrong, and what is set.
 

@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labkit.eventlog import Event
-from labkit.views.measurements import BINS, durations, latency, per_second, quantile, throughput
+from labkit.views.measurements import (
+    BINS,
+    Wait,
+    durations,
+    latency,
+    per_second,
+    quantile,
+    throughput,
+    waiting,
+    waits,
+)
 
 
 def happened(seq: int, time: float, kind: str, **data: Any) -> Event:
@@ -126,3 +136,51 @@ def test_matplotlib_is_loaded_when_a_diagram_is_asked_for() -> None:
 def test_nothing_to_measure_is_said_too(picture: Any, said: str) -> None:
     assert picture.text == said
     ElementTree.fromstring(picture.svg)
+
+
+def an_order(*, polled: bool) -> list[Event]:
+    """An order whose result is stored after 300 ms; asked for twice, or pushed after 305 ms."""
+    story = [
+        happened(1, 10.0, "http.request", method="POST"),
+        Event(2, 10.02, "http.response", None, 1, {"status": 202}),
+        happened(3, 10.1, "item.changed", item={"order": {}}),
+        happened(8, 10.3, "item.changed", item={"result": {}}),
+    ]
+    if not polled:
+        return [*story, happened(9, 10.305, "frame.out", connection="c")]
+    return [
+        *story[:3],
+        happened(4, 10.2, "http.request", method="GET"),
+        Event(5, 10.21, "http.response", None, 4, {"status": 202}),
+        story[3],
+        happened(9, 10.4, "http.request", method="GET"),
+        Event(10, 10.41, "http.response", None, 9, {"status": 200}),
+    ]
+
+
+def test_who_polls_asks_in_vain_and_hears_late_and_who_is_told_does_not_ask() -> None:
+    polled, pushed = waits(an_order(polled=True)), waits(an_order(polled=False))
+    assert polled.asked == pytest.approx([210, 410])
+    assert polled.told == pushed.asked == ()
+    assert polled.heard == pytest.approx(410)
+    assert pushed.heard == pytest.approx(305)
+    assert polled.stored == pushed.stored == pytest.approx(300)
+
+
+def test_the_picture_of_waiting_says_what_it_cost() -> None:
+    picture = waiting({"polled": an_order(polled=True), "pushed": an_order(polled=False)})
+    assert picture.text == (
+        "Poll or push\npolled: asks, is told 0 times\npushed: asks nothing, is told once"
+    )
+    assert "polled: 2 times asked, 0 times told, heard of the result 110 ms after" in picture.alt
+    assert "pushed: 0 times asked, once told, heard of the result 5 ms after" in picture.alt
+    ElementTree.fromstring(picture.html[picture.html.index("<img") :].partition(">")[0] + "/>")
+
+
+@pytest.mark.parametrize(
+    "story", [[], an_order(polled=True)[:1], an_order(polled=True)[:5]], ids=len
+)
+def test_a_result_that_is_not_there_yet_was_not_heard_of(story: list[Event]) -> None:
+    assert waits(story).heard is None
+    assert "yet" in waiting({"polled": story}).alt
+    assert Wait((), (), None).words.endswith("not heard of the result yet")
