@@ -12,6 +12,7 @@ from labkit.errors import LabError
 from labkit.lab import Lab
 from labkit.pattern.build import build
 from labkit.pattern.client import OrderClient
+from labkit.views.picture import Picture
 from labkit.views.view import Page, Table
 
 SOON = 30.0
@@ -26,8 +27,9 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def order(lab: Lab) -> str:
-    """An order whose client has got its result and has gone: its execution's ARN."""
+    """An order whose client has got all messages and has gone: its execution's ARN."""
     client = OrderClient(build().orders_url)
+    lab.faults.delay_function("orders-do-work", 0.3)  # until the client listens
     placed = client.place_order(read_order(ORDER))
     client.result()
     client.close()
@@ -51,6 +53,14 @@ def test_the_map_has_the_parts_that_the_order_went_through(lab: Lab, order: str)
     assert not any("Notebook" in line for line in said)
     whole = lab.show.architecture().text
     assert "Notebook → DynamoDB: 1" in whole  # the shop is stocked
+
+
+def test_the_maps_way_of_an_order_begins_with_its_request_even_when_its_client_has_gone(
+    lab: Lab, order: str
+) -> None:
+    map_ = lab.show.architecture(order)
+    assert isinstance(map_, Picture)
+    assert ">1  Client → HTTP API: POST /orders<" in map_.svg
 
 
 def test_the_last_events_at_a_part_are_those_of_the_log(lab: Lab, order: str) -> None:
