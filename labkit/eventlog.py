@@ -237,6 +237,24 @@ class EventLog:
 
         return end
 
+    def wait_until(self, holds: Callable[[], bool], *, timeout: float = 10.0) -> None:
+        """Wait until something holds; it is looked at again whenever something was written.
+
+        Args:
+            holds: says whether it does.
+            timeout: seconds to wait at most.
+
+        Raises:
+            TimeoutError: it did not in time.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            seen = self.last
+            if holds():
+                return
+            left = max(0.0, deadline - time.monotonic())
+            self.wait(lambda _: True, after=seen, timeout=left)
+
     def of(self, execution: str) -> list[Event]:
         """All events that belong to an execution, oldest first.
 

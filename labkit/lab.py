@@ -15,7 +15,6 @@ import atexit
 import os
 import sys
 import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
@@ -173,22 +172,18 @@ class Lab:
         Raises:
             TimeoutError: something still runs; the message says what.
         """
-        unfinished, seen = Unfinished(), 0
-        deadline = time.monotonic() + timeout
-        while True:
-            events = self.log.after(seen)
-            unfinished.take(events)
-            if not unfinished:
-                return
-            seen = events[-1].seq if events else seen
-            try:
-                self.log.wait(
-                    lambda _: True, after=seen, timeout=max(0.0, deadline - time.monotonic())
-                )
-            except TimeoutError:
-                raise TimeoutError(
-                    f"Not everything has ended within {timeout:g} s: {unfinished}."
-                ) from None
+        unfinished = Unfinished()
+
+        def ended() -> bool:
+            unfinished.take(self.log.after(unfinished.seen))
+            return not unfinished
+
+        try:
+            self.log.wait_until(ended, timeout=timeout)
+        except TimeoutError:
+            raise TimeoutError(
+                f"Not everything has ended within {timeout:g} s: {unfinished}."
+            ) from None
 
     @property
     def is_running(self) -> bool:

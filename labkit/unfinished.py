@@ -8,16 +8,18 @@ from collections.abc import Iterable
 from labkit.eventlog import Event
 
 _BEGINS = {
-    "function.invoked": ("request", "function"),
-    "connection.closed": ("connection", "$disconnect"),
+    "frame.in": ("message", "connection"),
+    "function.invoked": ("function", "request"),
+    "connection.closed": ("$disconnect", "connection"),
     "execution.started": ("execution", "execution"),
 }
-"""By the kind of event: the member that names what begins, and what that is."""
+"""By the kind of event: what begins, and the member that names it."""
 
 _ENDS = {
-    "function.returned": ("request", "function"),
-    "disconnect.handled": ("connection", "$disconnect"),
-    "execution.ended": ("execution", "execution"),
+    "message.handled": _BEGINS["frame.in"],
+    "function.returned": _BEGINS["function.invoked"],
+    "disconnect.handled": _BEGINS["connection.closed"],
+    "execution.ended": _BEGINS["execution.started"],
 }
 
 
@@ -26,11 +28,14 @@ class Unfinished:
 
     Args:
         events: what has happened so far.
+
+    Attributes:
+        seen: the sequence number of the newest event that was taken account of.
     """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
-        self._open: set[tuple[str, str]] = set()
-        self._messages: Counter[str] = Counter()
+        self.seen = 0
+        self._open: Counter[tuple[str, str]] = Counter()
         self.take(events)
 
     def take(self, events: Iterable[Event]) -> None:
@@ -40,22 +45,22 @@ class Unfinished:
             events: newer ones, in order.
         """
         for event in events:
-            match event.kind:
-                case "frame.in":
-                    self._messages[event["connection"]] += 1
-                case "message.handled":
-                    self._messages[event["connection"]] -= 1
-                case kind if kind in _BEGINS:
-                    member, what = _BEGINS[kind]
-                    self._open.add((what, event[member]))
-                case kind if kind in _ENDS:
-                    member, what = _ENDS[kind]
-                    self._open.discard((what, event[member]))
+            self.seen = event.seq
+            if event.kind in _BEGINS:
+                what, member = _BEGINS[event.kind]
+                self._open[what, event[member]] += 1
+            elif event.kind in _ENDS:
+                what, member = _ENDS[event.kind]
+                if self._open[what, event[member]] > 1:
+                    self._open[what, event[member]] -= 1
+                else:
+                    del self._open[what, event[member]]
 
     def __bool__(self) -> bool:
-        return bool(self._open) or any(count > 0 for count in self._messages.values())
+        return bool(self._open)
 
     def __str__(self) -> str:
-        counts = Counter(what for what, _ in self._open)
-        counts["message"] = sum(count for count in self._messages.values() if count > 0)
-        return ", ".join(f"{count} × {what}" for what, count in sorted(counts.items()) if count)
+        counts: Counter[str] = Counter()
+        for (what, _), count in self._open.items():
+            counts[what] += count
+        return ", ".join(f"{count} × {what}" for what, count in sorted(counts.items()))

@@ -161,3 +161,19 @@ def test_a_shortened_item_is_a_copy() -> None:
     kept = item_copy({"names": names})
     names["SS"].append("b")
     assert kept == {"names": {"SS": ["a"]}}
+
+
+def test_waiting_until_something_holds_looks_again_with_each_event() -> None:
+    log = EventLog()
+    looks: list[int] = []
+
+    def holds() -> bool:
+        looks.append(log.last)
+        if log.last < 3:
+            log.append("function.log", line="next")
+        return log.last >= 3
+
+    log.wait_until(holds)
+    assert looks == [0, 1, 2]
+    with pytest.raises(TimeoutError):
+        log.wait_until(lambda: False, timeout=0.01)

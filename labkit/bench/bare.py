@@ -9,32 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labkit.bench.child import Child
-from labkit.bench.peer import NotOffered
-
-
-@dataclass(frozen=True, slots=True)
-class _BareSystem:
-    pid: int
-    url: str
-    left: Path
-
-    def deploy_echo(self) -> str:
-        return self.url
-
-    def deploy_watched(self) -> tuple[str, Path]:
-        return self.url, self.left
-
-    def deploy_function(self) -> str:
-        raise NotOffered("A bare server has no functions.")
-
-    def invoke(self, function: str) -> None:
-        raise NotOffered("A bare server has no functions.")
-
-    def deploy_pattern(self, *, portable: bool) -> str:
-        raise NotOffered("A bare server has no AWS services.")
-
-    def reach(self, url: str) -> str:
-        return url
+from labkit.bench.peer import EchoOnly
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +23,17 @@ class Bare:
     name: str = "bare"
 
     @contextmanager
-    def serve(self) -> Iterator[_BareSystem]:
+    def serve(self) -> Iterator[EchoOnly]:
         """Start a fresh server, which has ended when the block ends."""
         with tempfile.TemporaryDirectory(prefix="labkit-bench-") as folder:
             left = Path(folder, "left")
             left.touch()
             with Child("labkit.bench.bare_server", self.name, str(left)) as child:
                 endpoint: str = child.line()["endpoint"]
-                yield _BareSystem(child.pid, endpoint.replace("http:", "ws:", 1) + "/", left)
+                yield EchoOnly(
+                    child.pid,
+                    endpoint.replace("http:", "ws:", 1) + "/",
+                    left,
+                    no_functions="A bare server has no functions.",
+                    no_services="A bare server has no AWS services.",
+                )

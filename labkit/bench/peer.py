@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -67,6 +68,49 @@ class System(Protocol):
 
     def reach(self, url: str) -> str:
         """Where a client connects, given an address that the system's answers name."""
+
+
+@dataclass(frozen=True, slots=True)
+class EchoOnly:
+    """A system that serves one WebSocket API from its start, and nothing of AWS's beside it.
+
+    Attributes:
+        pid: as for :class:`System`.
+        url: where to connect.
+        left: the file that grows with each connection whose end has been dealt with.
+        no_functions: why no function can be deployed.
+        no_services: why the pattern cannot be.
+    """
+
+    pid: int
+    url: str
+    left: Path
+    no_functions: str
+    no_services: str
+
+    def deploy_echo(self) -> str:
+        """It is there."""
+        return self.url
+
+    def deploy_watched(self) -> tuple[str, Path]:
+        """It is there."""
+        return self.url, self.left
+
+    def deploy_function(self) -> str:
+        """Not offered."""
+        raise NotOffered(self.no_functions)
+
+    def invoke(self, function: str) -> None:
+        """Not offered."""
+        raise NotOffered(self.no_functions)
+
+    def deploy_pattern(self, *, portable: bool) -> str:
+        """Not offered."""
+        raise NotOffered(self.no_services)
+
+    def reach(self, url: str) -> str:
+        """Addresses are as they are."""
+        return url
 
 
 class Peer(Protocol):

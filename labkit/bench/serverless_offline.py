@@ -18,37 +18,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit.bench.peer import NotOffered
+from labkit.bench.peer import EchoOnly
 from labkit.bench.program import Program, free_port
 
 SERVICE = Path(__file__).parent / "serverless_service"
-
-
-@dataclass(frozen=True, slots=True)
-class _Service:
-    """The service of :data:`SERVICE`, which is deployed by being there."""
-
-    pid: int
-    url: str
-    left: Path
-
-    def deploy_echo(self) -> str:
-        return self.url
-
-    def deploy_watched(self) -> tuple[str, Path]:
-        return self.url, self.left
-
-    def deploy_function(self) -> str:
-        raise NotOffered("Its functions are those of a service's description.")
-
-    def invoke(self, function: str) -> None:
-        raise NotOffered("Its functions are those of a service's description.")
-
-    def deploy_pattern(self, *, portable: bool) -> str:
-        raise NotOffered("It has neither DynamoDB nor Step Functions.")
-
-    def reach(self, url: str) -> str:
-        return url
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +67,7 @@ class ServerlessOffline:
         return (self.modules / "serverless-offline").exists() and shutil.which("node") is not None
 
     @contextmanager
-    def serve(self) -> Iterator[_Service]:
+    def serve(self) -> Iterator[EchoOnly]:
         """Start a fresh server, which has ended when the block ends."""
         with tempfile.TemporaryDirectory(prefix="labkit-bench-") as name:
             folder = Path(name, "service")
@@ -102,7 +75,13 @@ class ServerlessOffline:
             left = Path(name, "left")
             left.touch()
             with self.serving(folder, BENCH_LEFT=str(left)) as server:
-                yield _Service(server.pid, f"ws://127.0.0.1:{server.websocket_port}/", left)
+                yield EchoOnly(
+                    server.pid,
+                    f"ws://127.0.0.1:{server.websocket_port}/",
+                    left,
+                    no_functions="Its functions are those of a service's description.",
+                    no_services="It has neither DynamoDB nor Step Functions.",
+                )
 
     @contextmanager
     def serving(self, folder: Path, **environment: str) -> Iterator[_Server]:

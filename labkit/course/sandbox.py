@@ -19,7 +19,6 @@ import functools
 import json
 import os
 import random
-import time
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -474,14 +473,7 @@ class Sandbox:
         Raises:
             TimeoutError: something still runs after :data:`PATIENCE`.
         """
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            seen = self._lab.log.last
-            if not self._unfinished():
-                return
-            self._lab.log.wait(
-                lambda _: True, after=seen, timeout=max(0.0, deadline - time.monotonic())
-            )
+        self._lab.log.wait_until(lambda: not self._unfinished(), timeout=PATIENCE)
 
     def _unfinished(self) -> bool:
         """Whether an invocation, a message or an execution has begun and not ended."""
