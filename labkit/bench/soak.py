@@ -3,9 +3,10 @@
     labkit bench --soak MINUTES
 
 Several clients work at a time.  Each places an order through the whole pattern, waits for its result,
-then opens a connection of its own, sends messages through a function and closes it.  What an order has
-left in its table is deleted, so that what grows is what the cloud holds by itself: the event log and the
-state machine's executions up to their bounds, and the lines of CloudWatch Logs without one, as on AWS.
+then opens a connection of its own, sends messages through a function and closes it.  What an AWS account
+keeps without a bound is deleted, as its time to live and its retention would: an order's item in the
+table, and in each pause the lines of CloudWatch Logs, about 1 KB for each invocation.  So what grows is
+what the cloud holds by itself: the event log and the state machine's executions, up to their bounds.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 import boto3
 
 from labkit.bench.client import BadAnswer, Client, message
+from labkit.bench.deployed import REGION
 from labkit.bench.local_cloud import LocalCloud
 from labkit.bench.pattern import ORDER, SECONDS
 from labkit.bench.process_tree import Holding, holding, settle
@@ -130,6 +132,7 @@ def soak(minutes: float, tell: Callable[[str], object], count: int = LOOKS) -> l
                 over.set()
                 timer.cancel()
             settle(system.pid)
+            _forget_logs()
             held = holding(system.pid)
             if held is None:
                 raise EnvironmentProblem("A soak reads /proc, which only Linux has.")
@@ -143,7 +146,7 @@ def soak(minutes: float, tell: Callable[[str], object], count: int = LOOKS) -> l
 
 def _work(orders_url: str, echo_url: str, order: object, over: threading.Event) -> int:
     """Place orders and send messages until it is over; how many orders were delivered."""
-    dynamodb = boto3.Session(region_name="us-east-1").client("dynamodb")
+    dynamodb = boto3.Session(region_name=REGION).client("dynamodb")
     for done in itertools.count(1):
         with OrderClient(orders_url) as client:
             placed = client.place_order(order, timeout=SECONDS)
@@ -158,6 +161,14 @@ def _work(orders_url: str, echo_url: str, order: object, over: threading.Event) 
         if over.is_set():
             return done
     raise AssertionError("a count has no end")
+
+
+def _forget_logs() -> None:
+    """Delete what functions have logged; Lambda makes the group again with the next line."""
+    logs = boto3.Session(region_name=REGION).client("logs")
+    for page in logs.get_paginator("describe_log_groups").paginate():
+        for group in page["logGroups"]:
+            logs.delete_log_group(logGroupName=group["logGroupName"])
 
 
 def to_json(looks: Sequence[Look], machine: dict[str, Any]) -> dict[str, Any]:
