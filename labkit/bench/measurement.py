@@ -7,7 +7,7 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -111,28 +111,46 @@ def measure(
         tell: called with a line of progress before each run.
 
     Returns:
-        All figures.  A run that fails is left out of the figures and told of in ``failures``.
+        All figures.  A run that fails is left out of the figures and told of in ``failures``; so is
+        whatever has not been measured when Ctrl-C ends it.
     """
     results = Results()
-    for measurement in measurements:
-        asked = [peer for peer in peers if peer.name == LAB or not measurement.lab_alone]
-        values: dict[str, dict[str, list[float]]] = {}
-        for run in range(1, runs + 1):
-            for peer in list(asked):
-                tell(f"{measurement.name}: run {run} of {runs}, {peer.name}")
-                try:
-                    measured = measurement.run(peer)
-                except NotOffered:
-                    asked.remove(peer)
-                    continue
-                except Exception as error:
-                    why = f"{type(error).__name__}: {error}"
-                    results.failures.append(f"{measurement.name}, {peer.name}, run {run}: {why}")
-                    continue
-                for key, value in measured.items():
-                    values.setdefault(key, {}).setdefault(peer.name, []).append(value)
-        for quantity in measurement.quantities:
-            if found := values.get(quantity.key):
-                summaries = {name: Summary.of(one) for name, one in found.items()}
-                results.rows.append(Row(measurement.name, quantity, summaries))
+    try:
+        for measurement in measurements:
+            values: dict[str, dict[str, list[float]]] = {}
+            try:
+                for line in _run(measurement, peers, runs, values, results.failures):
+                    tell(line)
+            finally:
+                for quantity in measurement.quantities:
+                    if found := values.get(quantity.key):
+                        summaries = {name: Summary.of(one) for name, one in found.items()}
+                        results.rows.append(Row(measurement.name, quantity, summaries))
+    except KeyboardInterrupt:
+        results.failures.append("Interrupted: what is missing here has not been measured.")
     return results
+
+
+def _run(
+    measurement: Measurement,
+    peers: Sequence[Peer],
+    runs: int,
+    values: dict[str, dict[str, list[float]]],
+    failures: list[str],
+) -> Iterator[str]:
+    """Run a measurement on its peers in turns; a line of progress comes before each run."""
+    asked = [peer for peer in peers if peer.name == LAB or not measurement.lab_alone]
+    for run in range(1, runs + 1):
+        for peer in list(asked):
+            yield f"{measurement.name}: run {run} of {runs}, {peer.name}"
+            try:
+                measured = measurement.run(peer)
+            except NotOffered:
+                asked.remove(peer)
+                continue
+            except Exception as error:
+                why = f"{type(error).__name__}: {error}"
+                failures.append(f"{measurement.name}, {peer.name}, run {run}: {why}")
+                continue
+            for key, value in measured.items():
+                values.setdefault(key, {}).setdefault(peer.name, []).append(value)

@@ -23,7 +23,7 @@ class Named:
 class Scripted:
     """A measurement that gives what it was told to."""
 
-    outcomes: Mapping[str, list[float | Exception]]
+    outcomes: Mapping[str, list[float | BaseException]]
     name: str = "scripted"
     lab_alone: bool = False
     quantities: Sequence[Quantity] = (Quantity("ms", "a time", "ms"),)
@@ -32,7 +32,7 @@ class Scripted:
     def run(self, peer: Peer) -> Mapping[str, float]:
         self.order.append(peer.name)
         outcome = self.outcomes[peer.name].pop(0)
-        if isinstance(outcome, Exception):
+        if isinstance(outcome, BaseException):
             raise outcome
         return {"ms": outcome}
 
@@ -85,3 +85,17 @@ def test_progress_is_told_before_each_run() -> None:
     told: list[str] = []
     measure([Scripted({LAB: [1.0], "bare": [1.0]})], PEERS, 1, told.append)
     assert told == ["scripted: run 1 of 1, labkit", "scripted: run 1 of 1, bare"]
+
+
+def test_an_interrupt_keeps_what_has_been_measured() -> None:
+    done = Scripted({LAB: [1.0], "bare": [2.0]}, name="done")
+    half = Scripted({LAB: [3.0], "bare": [KeyboardInterrupt()]}, name="half")
+    never = Scripted({LAB: [4.0], "bare": [5.0]}, name="never")
+    results = measure([done, half, never], PEERS, 1)
+    assert [(row.measurement, set(row.peers)) for row in results.rows] == [
+        ("done", {LAB, "bare"}),
+        ("half", {LAB}),
+    ]
+    (failure,) = results.failures
+    assert failure.startswith("Interrupted")
+    assert never.order == []
