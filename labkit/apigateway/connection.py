@@ -1,9 +1,9 @@
 """One WebSocket connection: frames on one side, messages on the other.
 
 The rules of RFC 6455 are those of ``websockets``' protocol, which does no input or output of its own
-and knows limits for a frame *and* for a message.  :class:`Connection` puts it between an asyncio
-transport and API Gateway, and adds what API Gateway does beyond the RFC: binary messages are refused
-(1003), messages are sent in frames of at most 32 KB, and a client that does not read is not waited
+and knows a limit for a frame.  :class:`Connection` puts it between an asyncio transport and API Gateway,
+and adds what API Gateway does beyond the RFC: binary messages are refused (1003), a message has a limit
+too (1009), messages are sent in frames of at most 32 KB, and a client that does not read is not waited
 for.
 
 :func:`upgrade` takes the transport of an HTTP request over from aiohttp.  After it nothing of the
@@ -20,8 +20,8 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, TypeVar
 from typing import Protocol as TypingProtocol
+from typing import TypeVar
 
 from aiohttp import web
 from websockets.frames import BINARY, CONT, TEXT, CloseCode, Frame
@@ -72,12 +72,20 @@ class _Frames(Protocol):
 
     A message that breaks a rule fails the connection here and not when it is handed out, so that nothing
     behind it is read any more.
+
+    A message's size is counted here, because ``websockets`` holds a control frame between two pieces of a
+    message (RFC 6455, 5.4) against what the message may still have.
+
+    Args:
+        limits: of a frame and of a message.
     """
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, limits: Limits) -> None:
+        super().__init__(SERVER, state=OPEN, max_size=(None, limits.frame), logger=_logger)
+        self._largest = limits.message
         self._messages: list[tuple[str, int]] = []
         self._parts: list[bytes | bytearray | memoryview] = []
+        self._size = 0
 
     def messages_received(self) -> list[tuple[str, int]]:
         """The messages that have become whole, and their sizes in bytes; each is handed out once."""
@@ -91,10 +99,14 @@ class _Frames(Protocol):
         if frame.opcode is BINARY:
             self.fail(CloseCode.UNSUPPORTED_DATA, "Binary messages are not supported")
         elif frame.opcode is TEXT or frame.opcode is CONT:
+            self._size += len(frame.data)
+            if self._size > self._largest:
+                self.fail(CloseCode.MESSAGE_TOO_BIG, f"Over {self._largest} bytes in one message")
+                return
             if frame.data:  # pieces without an end, and empty, would be kept without an end
                 self._parts.append(frame.data)
             if frame.fin:
-                parts, self._parts = self._parts, []
+                parts, self._parts, self._size = self._parts, [], 0
                 whole = parts[0] if len(parts) == 1 else b"".join(parts)
                 self._messages.append((str(whole, "utf-8"), len(whole)))
 
@@ -140,9 +152,7 @@ class Connection(asyncio.Protocol):
         self._owner = owner
         self._limits = limits
         self._transport = transport
-        self._frames = _Frames(
-            SERVER, state=OPEN, max_size=(limits.message, limits.frame), logger=_logger
-        )
+        self._frames = _Frames(limits)
         self.state = State.OPEN
         self.origin = origin
         self.api_id = api_id

@@ -114,7 +114,8 @@ async def test_message_over_128_kb_closes_with_1009(raw: Any, expected: Values) 
 async def test_frame_over_32_kb_closes_with_1009(raw: Any, expected: Values) -> None:
     raw.client.send(TEXT, b"x" * expected.largest)
     assert (await raw.event("frame.in"))["size"] == 32 * KB
-    assert (await raw.client.receive())[0] == TEXT  # answered before the next: a close drops answers
+    # Answered before the next is sent: a close drops answers.
+    assert (await raw.client.receive())[0] == TEXT
     raw.client.send(TEXT, b"x" * (expected.largest + 1))
     assert await raw.client.close_code() == expected.code
     [event] = await raw.invoked("DISCONNECT")
@@ -189,6 +190,18 @@ async def test_control_frame_may_come_between_the_frames_of_a_message(raw: Any) 
     raw.client.send(CONT, b"b")
     assert (await raw.client.receive())[0] == PONG
     assert (await raw.client.receive())[2] == b"ab"
+
+
+@pytest.mark.parametrize("last", [b"", b"x"])
+async def test_control_frame_between_frames_counts_into_no_message(raw: Any, last: bytes) -> None:
+    started = b"x" * (128 * KB - len(last))
+    for at in range(0, len(started), 32 * KB):
+        raw.client.send(CONT if at else TEXT, started[at : at + 32 * KB], fin=False)
+    raw.client.send(PING, b"p" * 125)
+    raw.client.send(PONG, b"p" * 125)
+    assert await raw.client.receive() == (PONG, True, b"p" * 125)
+    raw.client.send(CONT, last)
+    assert (await raw.event("frame.in"))["size"] == 128 * KB
 
 
 @pytest.mark.behaviour("websocket.frames.outgoing")

@@ -104,7 +104,7 @@ def broken(frame: Frame, partial: bytes | None) -> set[int]:
         codes.add(1002)
     if not frame.masked or (control and (size > 125 or not frame.fin)):
         codes.add(1002)
-    if size > LARGEST_FRAME or len(partial or b"") + size > LARGEST_MESSAGE:
+    if size > LARGEST_FRAME or (not control and len(partial or b"") + size > LARGEST_MESSAGE):
         codes.add(1009)
     if frame.opcode in (TEXT, BINARY) and partial is not None:
         codes.add(1002)
@@ -242,6 +242,7 @@ whole = [Frame(TEXT, PART, fin=False), *[Frame(CONT, PART, fin=False)] * 3]
 @example([Frame(BINARY, b"a"), Frame(TEXT, b"more")], [])
 @example([*whole, Frame(CONT)], [])
 @example([*whole, Frame(CONT, b"x")], [])
+@example([*whole, Frame(PING, b"between"), Frame(CONT)], [])
 @example(
     [Frame(TEXT, "€".encode()[:1], fin=False), Frame(PING), Frame(CONT, "€".encode()[1:])], [7]
 )
