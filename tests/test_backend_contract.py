@@ -10,12 +10,13 @@ import sys
 
 import pytest
 
-from labkit.backend import ASL, PARSER, REPLACEMENTS, STATE, TASK
+from labkit.backend.interpreter import ASL, PARSER, STATE, TASK
+from labkit.backend.replacements import REPLACEMENTS
 
 LOOK = """
 import importlib, inspect, json, sys
-from labkit import backend
-backend._load_interpreter()
+from labkit.backend import interpreter
+interpreter.load_interpreter()
 found = {}
 for name in json.load(sys.stdin):
     module, _, path = name.partition(":")
@@ -161,21 +162,21 @@ def test_what_is_replaced_is_there(found, one):
     else:
         assert there, (
             f"moto has no {name} any more ({found[name]}). labkit replaces it because: {one.why}. "
-            "Find what stands in its place and adapt REPLACEMENTS in labkit/backend.py."
+            "Find what stands in its place and adapt REPLACEMENTS in labkit/backend/."
         )
 
 
 @pytest.mark.parametrize("name", SIGNATURES)
 def test_what_is_called_or_replaced_takes_the_same_arguments(found, name):
     assert found[name] == SIGNATURES[name], (
-        f"{name} of moto has changed. Look for it in labkit/backend.py and adapt its use."
+        f"{name} of moto has changed. Look for it in labkit/backend/ and adapt its use."
     )
 
 
 def test_interpreter_loads_without_ec2(found):
     assert found["ec2"] == "not loaded", (
         "moto's interpreter imports EC2 again, by another way than moto.batch: a second at the "
-        "first state machine. See _load_interpreter in labkit/backend.py."
+        "first state machine. See load_interpreter in labkit/backend/interpreter.py."
     )
 
 
@@ -210,7 +211,7 @@ def test_parsed_programs_keep_no_state_of_an_execution():
             done = sfn.describe_execution(executionArn=execution)
             assert json.loads(done["output"]) == [{"me": name}, {"me": name}], (
                 "Executions disturb each other: a component of moto's interpreter keeps state. "
-                "Drop the cache of AmazonStateLanguageParser.parse in labkit/backend.py."
+                "Drop the cache of AmazonStateLanguageParser.parse in labkit/backend/state_machine.py."
             )
     finally:
         backend.close()

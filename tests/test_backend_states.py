@@ -9,7 +9,8 @@ from contextlib import contextmanager
 import pytest
 from botocore.exceptions import ClientError
 
-from labkit.backend import THREADS, Backend
+from labkit.backend import Backend
+from labkit.backend.services import THREADS
 from labkit.clock import Clock
 from labkit.errors import AwsError
 from labkit.eventlog import EventLog
@@ -41,13 +42,13 @@ class World:
             log=self.log,
             faults=self.faults,
             clock=Clock(speed),
-            dispatch=self._dispatch,
+            dispatch=lambda request: self.dispatch(request),
             call_api=self._call_api,
         )
         self.sfn = self.backend.client("stepfunctions", REGION, ACCOUNT)
         self.calls.clear()
 
-    def _dispatch(self, request: AwsRequest) -> AwsResponse:
+    def dispatch(self, request: AwsRequest) -> AwsResponse:
         self.calls.append(request)
         if request.service != "lambda":
             return self.backend.call(request)
@@ -352,14 +353,14 @@ def test_throttled_invocation_is_retried_as_aws_recommends(world, state, expecte
 
 def fails_with(world, payload):
     """Let every function fail with an error object of its own."""
-    original = world._dispatch
+    original = world.dispatch
 
     def dispatch(request):
         if request.service == "lambda":
             return AwsResponse.json(payload, X_Amz_Function_Error="Unhandled")
         return original(request)
 
-    world.backend._dispatch = dispatch
+    world.dispatch = dispatch
 
 
 @pytest.mark.behaviour("states.lambda.unknown")
@@ -1229,7 +1230,7 @@ async def test_sync_executions_leave_the_threads_to_the_calls_that_they_make(slo
         answer = asyncio.run_coroutine_threadsafe(slower.backend.answer(request), loop)
         return answer.result(SOON)
 
-    slower.backend._dispatch = dispatch
+    slower.dispatch = dispatch
     target = "AWSStepFunctions.StartSyncExecution"
     request = AwsRequest(
         method="POST",

@@ -99,7 +99,8 @@ def test_no_module_knows_itself_by_way_of_others() -> None:
 
 def test_only_the_backend_touches_moto() -> None:
     touch = [n for n, path in MODULES.items() if {"moto", "py_partiql_parser"} & roots(path)]
-    assert touch == ["labkit.backend"]
+    assert touch
+    assert [name for name in touch if not name.startswith("labkit.backend.")] == []
 
 
 def test_the_runtime_brings_nothing_along() -> None:
