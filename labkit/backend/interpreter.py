@@ -12,8 +12,7 @@ import types
 from datetime import UTC, datetime
 from typing import Any
 
-import moto.backend_index
-import moto.backends
+import moto
 
 SAMPLE = {
     "StartAt": "A",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import logging
 import re
 import threading
 from collections.abc import Callable, Iterable
@@ -16,6 +17,8 @@ from moto.core.request import Request
 from labkit.backend import interpreter
 from labkit.backend.replacements import REPLACEMENTS
 from labkit.wire import LOCAL_ACCOUNT
+
+logging.getLogger("moto").addHandler(logging.NullHandler())  # what went wrong is in the event log
 
 PACKAGES = {"lambda": "awslambda"}
 """moto's packages that are not called as their service."""

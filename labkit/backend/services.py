@@ -63,7 +63,6 @@ class Backend:
         log: where executions and faults are written.
         faults: the fault seam (steps ``state.enter`` and ``state.wait``).
         clock: how fast Wait, Retry and timeouts run.
-        endpoint: the local cloud's own address, ``http://127.0.0.1:N``, once it is known.
         dispatch: answers a call that a state machine makes (Lambda's Invoke, DynamoDB's PutItem);
             called in an interpreter's thread, may block.
         call_api: answers a state machine's call to an API (``apigateway:invoke``); blocking too.
@@ -75,14 +74,12 @@ class Backend:
         log: EventLog,
         faults: Faults,
         clock: Clock,
-        endpoint: Callable[[], str] | None = None,
         dispatch: Callable[[AwsRequest], AwsResponse] | None = None,
         call_api: CallApi | None = None,
     ) -> None:
         self._log = log
-        dispatch = dispatch or self.call
         executions = Executions(log, faults, clock, call_api)
-        clients = Clients(dispatch, self.credentials, executions.failed)
+        clients = Clients(dispatch or self.call, self.credentials, executions.failed)
         self._seam = seam.here = seam.Seam(log, executions, clients, Written(log))
         self._lock = self._seam.lock
         self._handlers: dict[str, list[tuple[re.Pattern[str], Callable[..., Any]]]] = {}

@@ -68,7 +68,7 @@ def _validate_definition(original: Any) -> Any:
     return validate
 
 
-_invalid = definition.message
+_invalid = definition.message  # for where moto calls an argument so
 
 
 def _check_definition(text: str, kind: str) -> None:
