@@ -79,13 +79,13 @@ class AwsApi:
 
     async def answer(self, request: AwsRequest) -> AwsResponse:
         """Answer one call; an AWS error is an answer too."""
-        request.operation = request.operation or operation_of(request)
         started = time.perf_counter()
-        facts = _facts(request)
         account = self._backend.account(access_key(request.headers))
-        if account != LOCAL_ACCOUNT:
-            facts["account"] = account
+        facts = {} if account == LOCAL_ACCOUNT else {"account": account}
         try:
+            request.inflate()
+            request.operation = request.operation or operation_of(request)
+            facts |= _facts(request)
             repeat = await self._suffer(request, facts)
             response = await self._route(request)
             if repeat:
@@ -101,7 +101,7 @@ class AwsApi:
             "aws.call",
             request.trace,
             service=request.service,
-            operation=request.operation,
+            operation=request.operation or operation_of(request),
             status=response.status,
             durationMs=round((time.perf_counter() - started) * 1000, 3),
             **facts,

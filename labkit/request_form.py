@@ -110,7 +110,7 @@ def _problems(value: Any, shape: Any, at: str) -> Iterator[str]:
             place = f"{at}.{spelled}" if at else spelled
             if "location" in member.serialization:
                 continue  # a part of the path, the query or a header
-            if spelled in value:
+            if value.get(spelled) is not None:
                 yield from _problems(value[spelled], member, place)
             elif name in shape.required_members:
                 yield f"{place} is missing"

@@ -31,7 +31,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
@@ -190,7 +190,7 @@ class Server:
             path,
             query,
             Headers(as_text(request.headers.items())),
-            await request.read(),
+            await _body(request),
         )
         return _answer(await self._aws.answer(call))
 
@@ -208,7 +208,7 @@ class Server:
                     target.api_id,
                     stage_name,
                     unquote(connection_id),
-                    await request.read(),
+                    await _body(request),
                     trace=Trace.parse(request.headers.get(HEADER)),
                 )
             )
@@ -223,7 +223,7 @@ class Server:
                 path=target.path or "/",
                 query=query,
                 headers=as_text(request.headers.items()),
-                body=await request.read(),
+                body=await _body(request),
                 source_ip=request.remote or HOST,
                 trace=Trace.parse(request.headers.get(HEADER)),
             ),
@@ -279,7 +279,7 @@ class Server:
 
     async def _add_fault(self, request: web.BaseRequest) -> web.Response:
         try:
-            wish = json.loads(await request.read() or b"{}")
+            wish = json.loads(await _body(request) or b"{}")
             match = wish.pop("match", {})
             fault = self._faults.add(wish.pop("step"), wish.pop("action"), **wish, **match)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -322,6 +322,24 @@ class Server:
         return response
 
 
+async def _body(request: web.BaseRequest) -> bytes:
+    """A request's body, which its client may hold back until it is told to go on.
+
+    RFC 9110, 10.1.1: a server "MUST send either" 100 (Continue) or a final status; an expectation of
+    HTTP/1.0 "MUST" be ignored.
+
+    Raises:
+        HTTPRequestEntityTooLarge: more than :data:`LARGEST_REQUEST` bytes; the client is not told to go on.
+    """
+    if (size := request.content_length or 0) > LARGEST_REQUEST:
+        raise web.HTTPRequestEntityTooLarge(LARGEST_REQUEST, size)
+    expects = request.headers.get("Expect", "").lower() == "100-continue"
+    if expects and request.version >= HttpVersion11 and request.can_read_body:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # nothing of the answer is sent yet
+    return await request.read()
+
+
 async def _while_connected(request: web.BaseRequest, work: Coroutine[Any, Any, T]) -> T:
     """What comes of the work, unless the client goes away before; then the work is cancelled.
 
@@ -357,8 +375,11 @@ class _Connection(RequestHandler):
         self.lost: Callable[[], object] | None = None
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Tell whoever answers."""
+        """Tell whoever answers; and end what reads on behind a refusal, which aiohttp forgets."""
+        reading = self._task_handler if self._current_request is None else None
         super().connection_lost(exc)
+        if reading is not None:
+            reading.cancel()
         if self.lost is not None:
             self.lost()
 

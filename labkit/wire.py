@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,9 @@ from labkit.trace import HEADER, Trace
 
 LOCAL_ACCOUNT = "123456789012"
 """The account that a caller belongs to unless its credentials say otherwise."""
+
+LARGEST_INFLATED = 16 * 1024 * 1024
+"""Bytes that a packed body may unpack to (our choice; AWS takes 1 MB where its SDKs pack)."""
 
 
 class Headers(MutableMapping[str, str]):
@@ -93,6 +97,36 @@ class AwsRequest:
         """The trace that the caller passed on."""
         return Trace.parse(self.headers.get(HEADER))
 
+    def inflate(self) -> None:
+        """Unpack a body that came packed, as an SDK packs a large one (``Content-Encoding: gzip``).
+
+        S3 keeps what it is sent: there the header describes the object.
+
+        Raises:
+            AwsError: the body is not what the header says, or unpacks to more than :data:`LARGEST_INFLATED`
+                bytes (``SerializationException``).
+        """
+        encoding = self.headers.get("Content-Encoding", "").strip().lower()
+        if encoding not in ("gzip", "deflate") or self.service == "s3":
+            return
+        inflating = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # either form, as its head says
+        try:
+            body = inflating.decompress(self.body, LARGEST_INFLATED + 1)
+        except zlib.error as error:
+            raise AwsError(
+                "SerializationException", f"The body is not packed by {encoding}, as its head says."
+            ) from error
+        if len(body) > LARGEST_INFLATED:
+            raise AwsError(
+                "SerializationException",
+                f"The body, packed by {encoding}, unpacks to more than {LARGEST_INFLATED} bytes. "
+                "Send it as it is.",
+            )
+        if not inflating.eof:
+            raise AwsError("SerializationException", f"The body, packed by {encoding}, is cut off.")
+        self.body = body
+        del self.headers["Content-Encoding"]
+
     def json(self) -> dict[str, Any]:
         """The members of the JSON object in the body; an empty body has none.
 
@@ -101,7 +135,11 @@ class AwsRequest:
         """
         try:
             members = json.loads(self.body or b"{}")
-        except (ValueError, RecursionError) as error:
+        except RecursionError as error:
+            raise AwsError(
+                "SerializationException", "The body is JSON that is nested too deep to be read."
+            ) from error
+        except ValueError as error:
             raise AwsError("SerializationException", f"The body is not JSON: {error}") from error
         if not isinstance(members, dict):
             raise AwsError("SerializationException", "The body is JSON, but not an object.")

@@ -53,6 +53,7 @@ parts = st.sampled_from(
         b"Content-Length: " + b"9" * 19 + b"\r\n",
         b"Transfer-Encoding: chunked\r\n",
         b"Expect: 100-continue\r\n",
+        b"Content-Encoding: gzip\r\n",
         b"Lambda-Runtime-Function-Error-Type: x\r\n",
         b"Host: evil.example\r\n",
         b"no header\r\n",

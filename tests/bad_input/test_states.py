@@ -221,6 +221,7 @@ def test_input_comes_out_again_or_is_refused_as_invalid(
     ),
 )
 @example("StartExecution", {"stateMachineArn": "x", "name": 5})
+@example("StartExecution", {"stateMachineArn": None})
 @example("CreateStateMachine", {"name": "n", "definition": 5, "roleArn": ROLE})
 def test_member_of_another_kind_is_the_callers_mistake(
     port: Port, operation: str, members: dict[str, Any]
