@@ -33,7 +33,7 @@ from urllib.parse import unquote
 
 from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 import labkit
 from labkit.address import LAB, ToApi, ToLab, ToService, addressee
@@ -374,6 +374,22 @@ class _Connection(RequestHandler):
         super().__init__(*arguments, **options)
         self.lost: Callable[[], object] | None = None
 
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; where they cease to be HTTP within a body, whoever reads it is told.
+
+        aiohttp keeps the error for when the request is answered, which its body would be awaited for.
+        """
+        super().data_received(data)
+        wrong = self._messages[-1][0] if self._messages else None
+        if isinstance(wrong, _ErrInfo):
+            bodies = [body for _, body in self._messages]
+            if self._current_request is not None:
+                bodies.append(self._current_request.content)
+            for body in bodies:
+                if not body.is_eof():
+                    body.set_exception(wrong.exc)
+                    body.feed_eof()
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """Tell whoever answers; and end what reads on behind a refusal, which aiohttp forgets."""
         reading = self._task_handler if self._current_request is None else None
@@ -393,7 +409,8 @@ class _Connection(RequestHandler):
         """Answer bytes that are no request, or a body that is not what its head says."""
         if request.writer.output_size > 0:
             raise ConnectionError("half an answer is sent")
-        what = (message or str(exc) or type(exc).__name__).strip().partition("\n")[0].rstrip(":")
+        said = message or getattr(exc, "message", "") or str(exc) or type(exc).__name__
+        what = said.strip().partition("\n")[0].rstrip(":")
         refusal = f"What was sent is no HTTP request that can be read: {what}."
         if isinstance(self._manager, _Listener):
             self._manager.refused(refusal)
