@@ -245,7 +245,7 @@ def integration(api_id: str, function_arn: str) -> str:
 
 
 def permission(function_arn: str, api_id: str) -> None:
-    """Let an API call a function.  AWS needs it; the local cloud does not ask.
+    """Let an API call a function; without it, a call fails with an internal server error.
 
     Args:
         function_arn: the function's ARN.

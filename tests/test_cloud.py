@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from labkit import package
 from labkit.attached import AttachedCloud
 from labkit.lab import Lab, running
-from labkit.resources import role
+from labkit.resources import permission, role
 
 DEADLINE = 20.0
 
@@ -64,6 +64,7 @@ def http_api(lab: Lab) -> str:
     )
     target = f"integrations/{integration['IntegrationId']}"
     apis.create_route(ApiId=api, RouteKey="POST /things/{id}", Target=target)
+    permission(function["FunctionArn"], api)
     for stage in ("prod", "$default"):
         apis.create_stage(ApiId=api, StageName=stage, AutoDeploy=True)
     return api
@@ -307,6 +308,7 @@ class Echo:
         apis.create_route_response(
             ApiId=api["ApiId"], RouteId=route["RouteId"], RouteResponseKey="$default"
         )
+        permission(function["FunctionArn"], api["ApiId"])
         apis.create_stage(ApiId=api["ApiId"], StageName="prod", AutoDeploy=True)
         self.url = f"{api['ApiEndpoint']}/prod"
 

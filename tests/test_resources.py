@@ -132,6 +132,7 @@ def test_integration_is_found_again_and_routes_to_the_function(lab: Lab) -> None
     made = integration(api["ApiId"], echo)
     assert integration(api["ApiId"], echo) == made
     assert integration(api["ApiId"], function("other", {"e.py": ECHO})) != made
+    permission(echo, api["ApiId"])
     apis.create_route(ApiId=api["ApiId"], RouteKey="GET /", Target=f"integrations/{made}")
     apis.create_stage(ApiId=api["ApiId"], StageName="$default", AutoDeploy=True)
     with urllib.request.urlopen(f"{api['ApiEndpoint']}/") as answer:

@@ -31,7 +31,7 @@ from labkit.apigateway.authorizer import (
     function_of,
     missing_source,
 )
-from labkit.apigateway.events import Event, Origin
+from labkit.apigateway.events import Event, Origin, authorizer_arn
 from labkit.apigateway.handshake import Refused
 from labkit.apigateway.integrations import NotEmulated
 from labkit.apigateway.limits import Limits
@@ -189,10 +189,10 @@ class Admission:
             if authorizer.get("AuthorizerCredentialsArn"):
                 self._warn(
                     trace,
-                    "AuthorizerCredentialsArn has no effect here: the local cloud invokes the "
-                    "authorizer's function whatever that role may do.",
+                    "The authorizer's function is invoked as the role that AuthorizerCredentialsArn "
+                    "names, whatever that role may do: the local cloud does not check it.",
                 )
-            decision = await self._decide(authorizer, stage, event, trace)
+            decision = await self._decide(authorizer, stage, route, event, trace)
         except AuthorizerProblem as error:
             message = f"The authorizer of route {route.key!r} ({route.authorizer_id}): {error}."
             self._warn(trace, message)
@@ -208,8 +208,14 @@ class Admission:
         return decision
 
     async def _decide(
-        self, authorizer: Mapping[str, Any], stage: Stage, event: Event, trace: Trace
+        self,
+        authorizer: Mapping[str, Any],
+        stage: Stage,
+        route: Route,
+        event: Event,
+        trace: Trace,
     ) -> Decision:
+        role = authorizer.get("AuthorizerCredentialsArn")
         function = function_of(authorizer, stage.settings.variables)
         missing = missing_source(authorizer, event)
         if missing is not None:
@@ -223,6 +229,7 @@ class Admission:
                     trace=trace,
                     account=stage.api.account,
                     region=stage.api.region,
+                    source_arn="" if role else authorizer_arn(stage, route.authorizer_id),
                 )
         except TimeoutError:
             raise Refused(500, "the authorizer took too long") from None

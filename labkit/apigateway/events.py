@@ -179,6 +179,12 @@ def method_arn(stage: Stage, route_key: str) -> str:
     return f"arn:aws:execute-api:{api.region}:{api.account}:{api.id}/{stage.name}/{route_key}"
 
 
+def authorizer_arn(stage: Stage, authorizer_id: str) -> str:
+    """The ARN under which a function's resource policy names an authorizer of an API."""
+    api = stage.api
+    return f"arn:aws:execute-api:{api.region}:{api.account}:{api.id}/authorizers/{authorizer_id}"
+
+
 def message_event(
     stage: Stage,
     origin: Origin,

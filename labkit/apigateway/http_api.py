@@ -17,8 +17,7 @@ Not verified: 503 for a function that is throttled; 431 for headers that are too
 
 Not emulated, and answered with 501 and a ``cloud.warning``: integrations other than Lambda functions
 (``HTTP_PROXY``, AWS services, VPC links), JWT and Lambda authorizers.  Not emulated either, and passed
-over with a ``cloud.warning``: IAM authorization, parameter mapping.  Left out: custom domains, and the
-permission that a function's resource policy must give API Gateway.
+over with a ``cloud.warning``: IAM authorization, parameter mapping.  Left out: custom domains.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from http.client import responses
 from typing import Final
 
 from labkit.apigateway import http_cors
-from labkit.apigateway.events import new_id
+from labkit.apigateway.events import method_arn, new_id
 from labkit.apigateway.http_events import MalformedAnswer, event_of, response_of
 from labkit.apigateway.http_message import HttpRequest, HttpResponse
 from labkit.apigateway.http_routes import Match, locate, select
@@ -190,7 +189,10 @@ class HttpApis:
             trace=trace,
         )
         payload = json.dumps(event, separators=(",", ":")).encode()
-        invocation = await self._run(stage, integration, function, payload, trace)
+        role = integration.raw.get("CredentialsArn")
+        # A route's key is in the ARN as in "$default", or "POST/orders".
+        source = "" if role else method_arn(stage, match.route.key.replace(" ", ""))
+        invocation = await self._run(stage, integration, function, payload, trace, source)
         if invocation.function_error:
             raise _Refusal(500, "the function failed; its log says how")
         try:
@@ -249,6 +251,7 @@ class HttpApis:
         function: str,
         payload: bytes,
         trace: Trace,
+        source_arn: str,
     ) -> Invocation:
         """The function's answer; a function that takes longer than the integration runs on."""
         run = asyncio.ensure_future(
@@ -258,6 +261,7 @@ class HttpApis:
                 trace=trace,
                 account=stage.api.account,
                 region=stage.api.region,
+                source_arn=source_arn,
             )
         )
         self._running.add(run)

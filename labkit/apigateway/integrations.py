@@ -8,8 +8,6 @@ returns it is right in either case.
 
 Integrations of the types ``AWS``, ``HTTP``, ``HTTP_PROXY`` and ``MOCK`` are those of
 :mod:`~labkit.apigateway.integration_request`.
-
-Not emulated: the resource policy that lets API Gateway invoke a function.
 """
 
 from __future__ import annotations

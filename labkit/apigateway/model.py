@@ -146,6 +146,7 @@ class Invoke(TypingProtocol):
         trace: Trace | None = None,
         account: str = LOCAL_ACCOUNT,
         region: str = "us-east-1",
+        source_arn: str = "",
     ) -> Invocation:
         """Run a function and wait for its answer.
 
@@ -159,9 +160,12 @@ class Invoke(TypingProtocol):
             trace: the trace that the invocation belongs to, with the event that caused it.
             account: the account of the API that calls.
             region: the region of the API that calls.
+            source_arn: what calls, such as a route of a stage, if it has no role: then the function's
+                resource policy must allow it.
 
         Raises:
             AwsError: the invocation was refused: ``ResourceNotFoundException``,
-                ``TooManyRequestsException``, ``RequestTooLargeException``, …
+                ``TooManyRequestsException``, ``RequestTooLargeException``,
+                ``AccessDeniedException``, …
         """
         ...  # pragma: no cover

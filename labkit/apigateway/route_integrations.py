@@ -14,7 +14,7 @@ from collections.abc import Callable
 import aiohttp
 
 from labkit.apigateway.data_mapping import MappingProblem, RouteRequest
-from labkit.apigateway.events import Event
+from labkit.apigateway.events import Event, method_arn
 from labkit.apigateway.integration_request import (
     FunctionRequest,
     HttpRequest,
@@ -92,14 +92,14 @@ class RouteIntegrations:
         if integration.type == LAMBDA_PROXY:
             function = function_of(integration, stage.settings.variables)
             invocation = await self._run_function(
-                stage, function, json.dumps(event).encode(), trace
+                stage, route, function, json.dumps(event).encode(), trace
             )
             return ProxyAnswer.parse(invocation.payload)
         for what in passed_over(integration):
             self._warn(trace, f"Route {route.key!r}: the local cloud passes over {what}.")
         request = RouteRequest.of(event, stage.settings.variables)
         try:
-            answer = await self._ask(stage, request_of(integration, request), trace)
+            answer = await self._ask(stage, route, request_of(integration, request), trace)
             if integration.type == "HTTP_PROXY":
                 return ProxyAnswer(answer.status, answer.body, _lower(answer))
             shown = client_body(integration, request, answer)
@@ -123,22 +123,30 @@ class RouteIntegrations:
             return await self.run(stage, route, event, trace)
 
     async def _run_function(
-        self, stage: Stage, function: str, payload: bytes, trace: Trace
+        self, stage: Stage, route: Route, function: str, payload: bytes, trace: Trace
     ) -> Invocation:
+        role = _integration(stage, route).raw.get("CredentialsArn")
         invocation = await self._invoke(
-            function, payload, trace=trace, account=stage.api.account, region=stage.api.region
+            function,
+            payload,
+            trace=trace,
+            account=stage.api.account,
+            region=stage.api.region,
+            source_arn="" if role else method_arn(stage, route.key),
         )
         if invocation.function_error is not None:
             raise FunctionFailed(f"{function} failed: {invocation.function_error}")
         return invocation
 
-    async def _ask(self, stage: Stage, request: Request, trace: Trace) -> BackendAnswer:
+    async def _ask(
+        self, stage: Stage, route: Route, request: Request, trace: Trace
+    ) -> BackendAnswer:
         match request:
             case Mock():
                 return BackendAnswer(request.status)
             case FunctionRequest():
                 invocation = await self._run_function(
-                    stage, request.function, request.payload, trace
+                    stage, route, request.function, request.payload, trace
                 )
                 return BackendAnswer(200, invocation.payload.decode("utf-8", "replace"))
             case ServiceRequest():

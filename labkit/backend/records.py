@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 from labkit.apigateway import model
 from labkit.backend import loading
 from labkit.functions.model import FunctionConfiguration
+from labkit.functions.permission import permissions
 
 
 def _capital(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,4 +135,5 @@ def function_record(ref: str, account: str, region: str) -> FunctionConfiguratio
         environment=dict(found.environment_vars),
         reserved_concurrency=None if reserved is None else int(reserved),
         log_group=found.logs_group_name,
+        policy=permissions(found.policy.statements),
     )

@@ -184,4 +184,10 @@ class Deployed:
             Code={"ZipFile": package(HANDLERS / f"{handler}.py")},
             Environment={"Variables": dict(environment)},
         )
+        self._lambda.add_permission(
+            FunctionName=made["FunctionName"],
+            StatementId="any-api",
+            Action="lambda:InvokeFunction",
+            Principal="apigateway.amazonaws.com",
+        )
         return str(made["FunctionArn"])

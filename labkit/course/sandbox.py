@@ -256,7 +256,7 @@ class Sandbox:
         environment: Mapping[str, str] | None = None,
         timeout: int = 3,
     ) -> str:
-        """Deploy a function; its ARN.
+        """Deploy a function that every API of the account may call; its ARN.
 
         Args:
             name: its name.
@@ -279,7 +279,15 @@ class Sandbox:
             Code={"ZipFile": package(files)},
             Environment={"Variables": dict(environment or {})},
         )
-        return str(made["FunctionArn"])
+        arn = str(made["FunctionArn"])
+        self.client("lambda").add_permission(
+            FunctionName=arn,
+            StatementId="any-api-of-the-account",
+            Action="lambda:InvokeFunction",
+            Principal="apigateway.amazonaws.com",
+            SourceAccount=arn.split(":")[4],
+        )
+        return arn
 
     def websocket_api(
         self,

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from labkit.functions.permission import Permission
+
 
 @dataclass(frozen=True, slots=True)
 class FunctionConfiguration:
@@ -24,6 +26,8 @@ class FunctionConfiguration:
             are not used for new invocations.
         reserved_concurrency: ``None`` without a reservation.
         log_group: such as ``/aws/lambda/NAME``.
+        policy: what its resource-based policy lets API Gateway invoke.  It is no part of the
+            revision: processes go on when it changes.
     """
 
     name: str
@@ -41,6 +45,7 @@ class FunctionConfiguration:
     environment: Mapping[str, str] = field(default_factory=dict)
     reserved_concurrency: int | None = None
     log_group: str = ""
+    policy: tuple[Permission, ...] = ()
 
     @property
     def brings_runtime(self) -> bool:

@@ -45,6 +45,7 @@ from labkit.functions.log_stream import LogStream, LogWriter, WriteLogs, stream_
 from labkit.functions.model import FunctionConfiguration, Invocation
 from labkit.functions.outcome import Outcome
 from labkit.functions.package import brings_sdk, unpack
+from labkit.functions.permission import allows, refusal
 from labkit.functions.pool import INIT_SECONDS, Pool, Start
 from labkit.functions.process import Output, Process, Running
 from labkit.functions.program import program
@@ -222,6 +223,7 @@ class Functions:
         account: str = LOCAL_ACCOUNT,
         region: str = "us-east-1",
         client_context: str | None = None,
+        source_arn: str = "",
     ) -> Invocation:
         """Run a function, as ``Invoke`` does.
 
@@ -238,22 +240,30 @@ class Functions:
             account: the caller's account.
             region: where the function is looked for if ``function`` does not say.
             client_context: as ``X-Amz-Client-Context``: JSON in base64.
+            source_arn: what of an API invokes the function by its resource-based policy; empty for a
+                caller with credentials, whose own policies are not enforced.
 
         Raises:
             AwsError: ``ResourceNotFoundException`` 404, ``RequestTooLargeException`` 413,
                 ``InvalidRequestContentException`` 400, ``InvalidParameterValueException`` 400,
-                ``TooManyRequestsException`` 429, ``ServiceException`` 500.
+                ``TooManyRequestsException`` 429, ``ServiceException`` 500,
+                ``AccessDeniedException`` 403.
         """
         configuration = self._configuration(function, account, region)
         if configuration is None:
             raise _not_found(function, account, region)
+        arn = event_arn(configuration, function)
+        if source_arn and not allows(configuration.policy, arn, source_arn):
+            why = refusal(configuration.policy, arn, source_arn)
+            self._log.append("cloud.warning", trace, message=why)
+            raise AwsError("AccessDeniedException", why, 403)
         event = _checked(payload, invocation_type)
         if invocation_type == "DryRun":
             return Invocation(204, version=configuration.version, request_id=str(uuid.uuid4()))
         invoke = _Invoke(
             configuration,
             event,
-            event_arn(configuration, function),
+            arn,
             trace or Trace.new(),
             str(uuid.uuid4()),
             _client_context(client_context),

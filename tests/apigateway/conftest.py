@@ -106,6 +106,7 @@ class Functions:
         trace: Trace | None = None,
         account: str = ACCOUNT,
         region: str = REGION,
+        source_arn: str = "",
     ) -> Invocation:
         event = json.loads(payload)
         self.events.append(event)

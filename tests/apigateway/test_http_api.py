@@ -55,6 +55,7 @@ class Lambda:
         trace: Trace | None = None,
         account: str = LOCAL_ACCOUNT,
         region: str = "us-east-1",
+        source_arn: str = "",
     ) -> Invocation:
         event = json.loads(payload)
         self.calls.append((function, event, trace))

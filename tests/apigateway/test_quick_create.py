@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from labkit import package
 from labkit.lab import Lab, running
+from labkit.resources import permission
 from tests.fidelity.plugin import Values
 
 DEADLINE = 20.0
@@ -52,6 +53,7 @@ def test_api_with_a_target_answers_at_once(
 ) -> None:
     apis = boto3.client("apigatewayv2")
     api = apis.create_api(Name="quick", ProtocolType="HTTP", Target=function, **more)
+    permission(function, api["ApiId"])
     with urlopen(api["ApiEndpoint"] + path, timeout=DEADLINE) as answer:
         assert json.load(answer) == {"version": "2.0", "path": path}
     [route] = apis.get_routes(ApiId=api["ApiId"])["Items"]

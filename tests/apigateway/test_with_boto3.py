@@ -15,6 +15,7 @@ import websocket
 
 from labkit import package
 from labkit.lab import Lab, running
+from labkit.resources import permission
 
 DEADLINE = 20.0
 AUTHORIZER = b"""
@@ -89,6 +90,7 @@ def direct(lab: Lab) -> Direct:
         AuthorizerUri=f"{invoke}/{function['FunctionArn']}/invocations",
         IdentitySource=["route.request.querystring.user"],
     )
+    permission(function["FunctionArn"], api_id)
 
     def route(key: str, kind: str, action: str, template: dict[str, Any], **more: Any) -> None:
         uri = {"IntegrationUri": f"arn:aws:apigateway:{region}:{action}"} if action else {}

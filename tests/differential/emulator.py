@@ -104,6 +104,12 @@ class ByBoto3:
                 Code={"ZipFile": package(FUNCTIONS / "recorder.py")},
                 Environment={"Variables": {"RECORDER": str(self.port)}},
             )
+            self.client("lambda").add_permission(
+                FunctionName=made["FunctionName"],
+                StatementId="any-api",
+                Action="lambda:InvokeFunction",
+                Principal="apigateway.amazonaws.com",
+            )
             self._functions[name] = str(made["FunctionArn"])
         return self._functions[name]
 
