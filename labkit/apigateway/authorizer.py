@@ -16,7 +16,7 @@ in the API reference:
   only for HTTP API" authorizers: here every handshake asks the function.
 - Quota: "AWS Lambda authorizer result size: 8 KB".
 
-Not verified: ``integrationLatency`` in ``requestContext.authorizer``, which REST APIs have.
+The context has ``integrationLatency``, too, the milliseconds that the function took (captured).
 
 Not emulated: the authorizer's ``AuthorizerCredentialsArn``, and conditions in its policy; an Allow with
 conditions allows nothing, and a Deny denies as if it had none.

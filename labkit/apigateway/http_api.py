@@ -12,7 +12,7 @@ the stage or the route, see :mod:`~labkit.apigateway.throttle`) and ``{"message"
 Large"}`` (413).  What AWS would write to its access log as ``$context.integrationErrorMessage`` stands
 in the ``http.response`` event as ``error``.
 
-Not verified: 503 for a function that is throttled; 431 for headers that are too large, and its text;
+Not verified: 431 for headers that are too large, and its text;
 500 for a route without a target; 413 for a body that Lambda finds too large, of 6 to 10 MB.
 
 Not emulated, and answered with 501 and a ``cloud.warning``: integrations other than Lambda functions

@@ -13,8 +13,11 @@ Source: "Configure CORS for HTTP APIs" in the Amazon API Gateway developer guide
   integration (also reported by users of the service).
 - ``https://*`` and ``http://*`` "allow any origin that begins with" them.
 
+Where origins are named, ``access-control-allow-origin`` is the request's own, and the answer has ``vary:
+origin`` (captured).
+
 Not verified: that a preflight from another origin gets the same 204 without CORS headers; that
-``access-control-allow-origin`` is ``*`` where any origin is allowed, and the request's own otherwise.
+``access-control-allow-origin`` is ``*`` where any origin is allowed.
 """
 
 from __future__ import annotations
@@ -64,6 +67,8 @@ def _both(cors: Configuration, request: HttpRequest) -> list[tuple[str, str]]:
     if not allowed:
         return []
     headers = [(_PREFIX + "allow-origin", allowed)]
+    if allowed != "*":
+        headers.append(("vary", "origin"))
     if cors.get("AllowCredentials"):
         headers.append((_PREFIX + "allow-credentials", "true"))
     if exposed := cors.get("ExposeHeaders"):

@@ -4,8 +4,8 @@ Source: "Quotas for configuring and running a WebSocket API in API Gateway" and 
 running an HTTP API" in the Amazon API Gateway developer guide, whose numbers are the same.  AWS raises most
 of them on request; here they are what a new account has.
 
-Not verified: which error says so.  ``TooManyRequestsException`` is the one of which the API reference says "A
-limit has been exceeded. See the accompanying error message for details."
+What is refused is a ``ConflictException``, but with 429, and says that the "Maximum number of Authorizers for
+this API has been reached" (captured, for authorizers and integrations).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def check_quota(operation: str, api: Api, stages: int) -> None:
         stages: how many stages it has.
 
     Raises:
-        AwsError: ``TooManyRequestsException``.
+        AwsError: ``ConflictException``.
     """
     there = {
         "CreateRoute": len(api.routes),
@@ -42,9 +42,10 @@ def check_quota(operation: str, api: Api, stages: int) -> None:
         "CreateAuthorizer": len(api.authorizers),
     }[operation]
     if there >= MOST[operation]:
-        what = operation.removeprefix("Create").lower() + "s"
+        what = operation.removeprefix("Create") + "s"
         raise AwsError(
-            "TooManyRequestsException",
-            f"API {api.id} has {there} {what}, as many as it may have. Delete one that is not used.",
+            "ConflictException",
+            f"Maximum number of {what} for this API has been reached. API {api.id} has {there}, as many "
+            "as it may have. Delete one that is not used.",
             429,
         )

@@ -128,7 +128,7 @@ def _transitions(start: str, states: Mapping[str, Mapping[str, Any]], at: str) -
     if not any(
         s.get("End") is True or s.get("Type") in ("Succeed", "Fail") for s in states.values()
     ):
-        yield "MISSING_END_STATE: Workflow has no terminal state"
+        yield "MISSING_END_STATE: Workflow has no terminal state at null"
         return
     reached, todo = set(), [start]
     while todo:

@@ -46,6 +46,7 @@ def test_preflight_is_answered_with_the_configuration(expected: Values) -> None:
     assert (made.status, made.body) == (expected.status, b"")
     assert dict(made.headers) == {
         "access-control-allow-origin": SHOP,
+        "vary": "origin",
         "access-control-allow-credentials": "true",
         "access-control-expose-headers": "date,x-api-id",
         "access-control-allow-methods": "GET,POST",
@@ -83,6 +84,7 @@ def test_configured_headers_replace_the_functions_own() -> None:
     assert dict(response.headers) == {
         "x-a": "b",
         "access-control-allow-origin": SHOP,
+        "vary": "origin",
         "access-control-allow-credentials": "true",
         "access-control-expose-headers": "date,x-api-id",
     }
@@ -98,4 +100,16 @@ def test_request_without_an_origin_gets_no_cors_headers() -> None:
 
 @pytest.mark.behaviour("http.cors.any")
 def test_any_origin_is_allowed_as_such(expected: Values) -> None:
-    assert allowed(["*"], SHOP) == expected.any
+    made = preflight({"AllowOrigins": ["*"]}, request())
+    assert made.headers == [("access-control-allow-origin", expected.any)]
+
+
+@pytest.mark.behaviour("http.cors.own")
+def test_named_origin_is_allowed_alone_and_caches_are_told(expected: Values) -> None:
+    named: dict[str, Any] = {"AllowOrigins": ["https://other.example", SHOP]}
+    allow, vary = preflight(named, request()).headers
+    assert allow == ("access-control-allow-origin", SHOP)
+    assert vary == (expected.name, expected.value)
+    response = HttpResponse(200, [("vary", "accept-encoding")])
+    decorate(named, request("GET"), response)
+    assert response.headers == [("vary", "accept-encoding"), allow, vary]
