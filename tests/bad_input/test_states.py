@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.bad_input.port import DEADLINE, Answer, Port, deep, is_said_kindly, values
+from tests.fidelity.plugin import Values
 
 SPEED = 1000.0
 ROLE = "arn:aws:iam::123456789012:role/states"
@@ -176,6 +177,23 @@ def test_definition_is_taken_and_runs_or_is_refused_as_invalid(port: Port, text:
             is_said_kindly(made)
             known = ("InvalidDefinition", "NotImplemented", "ValidationException")
             assert made.headers["x-amzn-errortype"] in known, made.body
+
+
+@pytest.mark.behaviour("states.definitions.longest")
+def test_definition_that_is_too_long_is_refused(port: Port, expected: Values) -> None:
+    def create(size: int) -> Answer:
+        machine = {"StartAt": "a", "States": {"a": {"Type": "Succeed"}}, "Comment": ""}
+        machine["Comment"] = "x" * (size - len(json.dumps(machine)))
+        text = json.dumps(machine)
+        assert len(text) == size
+        return call(port, "CreateStateMachine", name=f"m{size}", definition=text, roleArn=ROLE)
+
+    with port.unharmed():
+        assert create(expected.largest).status == 200
+        refused = create(expected.largest + 1)
+    is_said_kindly(refused)
+    assert refused.headers["x-amzn-errortype"] == expected.error
+    assert str(expected.largest) in refused.json()["message"]
 
 
 @pytest.fixture(scope="module")
