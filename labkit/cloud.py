@@ -24,7 +24,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
-from labkit.address import ToApi, addressee
+from labkit.address import ToApi, addressee, is_signed
 from labkit.apigateway.deployments import Deployments
 from labkit.apigateway.http_api import HttpApis
 from labkit.apigateway.http_message import HttpRequest
@@ -118,6 +118,8 @@ class Cloud:
             faults=self.faults,
             stage=self.deployments.stage,
             invoke=self.functions.invoke,
+            call_aws=self._call_aws,
+            clock=self.clock,
         )
         self.aws = AwsApi(
             log=self.log,
@@ -256,7 +258,13 @@ class Cloud:
         if rest.startswith(f"/{CONNECTIONS}"):
             connection_id = unquote(rest.removeprefix(f"/{CONNECTIONS}").lstrip("/"))
             return await self.websocket_apis.manage(
-                method, target.api_id, stage, connection_id, body, trace=trace
+                method,
+                target.api_id,
+                stage,
+                connection_id,
+                body,
+                trace=trace,
+                signed=is_signed(headers, query),
             )
         request = HttpRequest(
             method=method,

@@ -160,11 +160,11 @@ class Decision:
         principal = answer.get("principalId")
         if not isinstance(principal, str) or not principal:
             raise AuthorizerProblem("principalId is no string, or missing")
-        statements = _statements(answer.get("policyDocument"))
+        statements = statements_in(answer.get("policyDocument"))
         context = {"principalId": principal, "integrationLatency": latency}
         context |= _context(answer.get("context"))
         return cls(
-            _verdict(statements, arn),
+            verdict_on(statements, arn),
             context,
             str(answer.get("usageIdentifierKey") or ""),
             any(statement.get("Condition") for statement in statements),
@@ -188,7 +188,15 @@ def _context(context: object) -> dict[str, str]:
     return shown
 
 
-def _statements(policy: object) -> list[Mapping[str, Any]]:
+def statements_in(policy: object) -> list[Mapping[str, Any]]:
+    """The statements of a policy.
+
+    Args:
+        policy: ``policyDocument`` of an authorizer's answer.
+
+    Raises:
+        AuthorizerProblem: the policy is malformed.
+    """
     if not isinstance(policy, dict):
         raise AuthorizerProblem("policyDocument is no object, or missing")
     found = policy.get("Statement")
@@ -204,8 +212,15 @@ def _statements(policy: object) -> list[Mapping[str, Any]]:
     return statements
 
 
-def _verdict(statements: Iterable[Mapping[str, Any]], arn: str) -> Verdict:
-    """An explicit Deny wins, and what nothing allows is denied, as with every policy of IAM."""
+def verdict_on(statements: Iterable[Mapping[str, Any]], arn: str) -> Verdict:
+    """What a policy says of a request.
+
+    An explicit Deny wins, and what nothing allows is denied, as with every policy of IAM.
+
+    Args:
+        statements: the policy's statements, well-formed.
+        arn: what the caller wants to invoke.
+    """
     verdict = Verdict.DENY
     for statement in statements:
         if not (

@@ -43,7 +43,7 @@ PLAIN = "text/plain; charset=utf-8"
 
 _TEXT = frozenset({"application/json", "application/xml", "application/javascript"})
 
-_HOP_BY_HOP = frozenset(
+HOP_BY_HOP = frozenset(
     {
         "connection",
         "keep-alive",
@@ -79,6 +79,7 @@ def event_of(
     request_id: str,
     now: int,
     trace: Trace,
+    authorizer: Mapping[str, Any] | None = None,
 ) -> Event:
     """The event for a request.
 
@@ -90,9 +91,13 @@ def event_of(
         request_id: the request's id.
         now: milliseconds since the epoch.
         trace: the trace that the request belongs to.
+        authorizer: ``requestContext.authorizer``, if the route has an authorizer.
     """
     build = _event_2 if version == "2.0" else _event_1
-    return build(stage, match, request, request_id, now, trace)
+    event = build(stage, match, request, request_id, now, trace)
+    if authorizer is not None:
+        event["requestContext"]["authorizer"] = dict(authorizer)
+    return event
 
 
 def _event_2(
@@ -210,7 +215,7 @@ def _headers(stage: Stage, request: HttpRequest, trace: Trace) -> dict[str, list
     """The headers as an integration sees them: lower case, sorted, with those that AWS adds."""
     headers: dict[str, list[str]] = {}
     for name, value in request.headers:
-        if name.lower() not in _HOP_BY_HOP:
+        if name.lower() not in HOP_BY_HOP:
             headers.setdefault(name.lower(), []).append(value)
     forwarded = [*headers.get("x-forwarded-for", ()), request.source_ip]
     headers["content-length"] = [str(len(request.body))]
@@ -287,13 +292,13 @@ def response_of(answer: bytes, *, version: str) -> HttpResponse:
                     f"'multiValueHeaders' must hold lists; {name!r} is {_kind(values)}"
                 )
             headers += [(name, _text(name, value)) for value in values]
-    headers = [(name, value) for name, value in headers if name.lower() not in _OUR_OWN]
+    headers = [(name, value) for name, value in headers if name.lower() not in OUR_OWN]
     if all(name.lower() != "content-type" for name, _ in headers):
         headers.append(("content-type", PLAIN))
     return HttpResponse(_status(parsed["statusCode"]), headers, _content(parsed))
 
 
-_OUR_OWN = _HOP_BY_HOP | {"content-length", "apigw-requestid"}
+OUR_OWN = HOP_BY_HOP | {"content-length", "apigw-requestid"}
 """What the gateway says of its own answer, whatever a function says."""
 
 

@@ -8,8 +8,38 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http.client import responses
+from typing import Final
 
 from labkit.trace import Trace
+
+MESSAGES: Final = {
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    413: "Request Entity Too Large",
+    429: "Too Many Requests",
+    431: "Request Header Fields Too Large",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+"""What API Gateway says of itself."""
+
+
+class Refusal(Exception):
+    """The gateway answers by itself.
+
+    Args:
+        status: the response's status.
+        why: what the log says; the caller does not learn it.
+        message: what the caller is told, if it is not what API Gateway says of the status.
+    """
+
+    def __init__(self, status: int, why: str = "", message: str = "") -> None:
+        super().__init__(why)
+        self.status = status
+        self.why = why
+        self.message = message or MESSAGES.get(status) or responses.get(status, "")
 
 
 @dataclass(frozen=True, slots=True)

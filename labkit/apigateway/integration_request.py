@@ -167,18 +167,27 @@ def _http(integration: Integration, request: RouteRequest) -> HttpRequest:
         url = url.replace("{" + name + "}", quote(value, safe=""))
     if found["querystring"]:
         url += ("&" if "?" in url else "?") + urlencode(found["querystring"])
-    target = urlsplit(url)
-    if target.scheme not in ("http", "https") or target.hostname not in _LOOPBACK:
-        raise NotEmulated(
-            f"Integration {integration.id} goes to {url!r}. Nothing leaves this machine: the local "
-            "cloud reaches http://127.0.0.1 and http://localhost."
-        )
+    check_on_this_machine(integration, url)
     proxy = integration.type == "HTTP_PROXY"
     body = request.body if proxy else body_of(integration, request)
     method = str(integration.raw.get("IntegrationMethod") or "POST")
     if method == "ANY":
         method = "POST"
     return HttpRequest(method, url, {"Content-Type": JSON} | found["header"], body)
+
+
+def check_on_this_machine(integration: Integration, url: str) -> None:
+    """Refuse a backend that is somewhere else.
+
+    Raises:
+        NotEmulated: the URL leaves this machine.
+    """
+    target = urlsplit(url)
+    if target.scheme not in ("http", "https") or target.hostname not in _LOOPBACK:
+        raise NotEmulated(
+            f"Integration {integration.id} goes to {url!r}. Nothing leaves this machine: the local "
+            "cloud reaches http://127.0.0.1 and http://localhost."
+        )
 
 
 def _service(integration: Integration, request: RouteRequest) -> FunctionRequest | ServiceRequest:

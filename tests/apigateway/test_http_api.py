@@ -10,15 +10,17 @@ from typing import Any
 
 import pytest
 
-from labkit.apigateway.http_api import LONGEST_INTEGRATION_MS, HttpApis
+from labkit.apigateway.http_api import HttpApis
+from labkit.apigateway.http_integrations import LONGEST_INTEGRATION_MS
 from labkit.apigateway.http_message import HttpRequest, HttpResponse
 from labkit.apigateway.model import Api, Integration, Protocol, Route, Stage, StageSettings
+from labkit.clock import Clock
 from labkit.errors import AwsError
 from labkit.eventlog import EventLog
 from labkit.faults import Faults
 from labkit.functions.model import Invocation
 from labkit.trace import Trace
-from labkit.wire import LOCAL_ACCOUNT
+from labkit.wire import LOCAL_ACCOUNT, AwsRequest, AwsResponse
 from tests.fidelity.plugin import Values
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:orders"
@@ -74,6 +76,9 @@ class Gateway:
 
     def __init__(self, handler: Handler, api: Api = API, **stages: Stage) -> None:
         self.function = Lambda(handler)
+        self.seconds = 0.0
+        self.aws_calls: list[tuple[AwsRequest, str, str]] = []
+        self.aws_answer = AwsResponse.json({})
         self.log = EventLog()
         self.faults = Faults(self.log)
         self.stages: Mapping[str, Stage] = stages or {
@@ -84,7 +89,15 @@ class Gateway:
             faults=self.faults,
             stage=lambda api_id, name: self.stages.get(name) if api_id == API.id else None,
             invoke=self.function,
+            call_aws=self.call_aws,
+            clock=Clock(speed=2.0),
+            now=lambda: self.seconds,
         )
+
+    async def call_aws(self, request: AwsRequest, *, role: str, account: str) -> AwsResponse:
+        """Stands in for AWS's services: keeps the calls and always gives ``aws_answer``."""
+        self.aws_calls.append((request, role, account))
+        return self.aws_answer
 
     async def send(self, request: HttpRequest = POST, api_id: str = API.id) -> HttpResponse:
         return await self.apis.answer(api_id, request)
@@ -306,6 +319,9 @@ async def test_headers_over_10240_bytes_are_refused(expected: Values) -> None:
     [
         Integration("i1", "HTTP_PROXY", "https://example.com", 30_000),
         Integration("i1", "AWS_PROXY", "", 30_000, raw={"IntegrationSubtype": "SQS-SendMessage"}),
+        Integration(
+            "i1", "HTTP_PROXY", "http://localhost/", 30_000, raw={"ConnectionType": "VPC_LINK"}
+        ),
     ],
 )
 async def test_integration_that_is_not_emulated_is_501_and_a_warning(
@@ -318,7 +334,7 @@ async def test_integration_that_is_not_emulated_is_501_and_a_warning(
     assert json.loads(response.body) == {"message": warning}
 
 
-@pytest.mark.behaviour("http.integration.authorizers")
+@pytest.mark.behaviour("http.authorizer.jwt")
 async def test_authorizer_that_is_not_emulated_lets_nobody_in(expected: Values) -> None:
     route = Route("r1", "POST /orders", "i1", authorization_type="JWT", authorizer_id="z1")
     gateway = Gateway(ok, api_with(routes={"POST /orders": route}))
@@ -327,15 +343,12 @@ async def test_authorizer_that_is_not_emulated_lets_nobody_in(expected: Values) 
     assert gateway.function.calls == []
 
 
-@pytest.mark.behaviour("http.integration.iam", "http.integration.mapping")
-async def test_what_is_passed_over_is_warned_of() -> None:
+@pytest.mark.behaviour("http.authorizer.iam")
+async def test_iam_authorization_is_passed_over_and_warned_of() -> None:
     route = Route("r1", "POST /orders", "i1", authorization_type="AWS_IAM")
-    mapped = replace(LAMBDA, raw={"RequestParameters": {"append:header.a": "b"}})
-    gateway = Gateway(ok, api_with(mapped, routes={"POST /orders": route}))
+    gateway = Gateway(ok, api_with(routes={"POST /orders": route}))
     assert (await gateway.send()).status == 202
-    first, second = [event["message"] for event in gateway.log if event.kind == "cloud.warning"]
-    assert "IAM" in first
-    assert "RequestParameters" in second
+    assert "IAM" in gateway.logged("cloud.warning")["message"]
 
 
 @pytest.mark.behaviour("http.routes.throttled")
