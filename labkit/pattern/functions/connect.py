@@ -28,12 +28,12 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
     connection_id = event["requestContext"]["connectionId"]
     connected_at = event["requestContext"]["connectedAt"]
-    # In this order: an item that leads to a ticket spent by somebody else is unreachable, since its
-    # handshake is refused; a connection that is named without having one would be deaf.
+    # In this order: a connection that is named without having an item would be deaf.  The item of one
+    # that is refused leads nobody anywhere, and expires.  It is not deleted here: this may be a second
+    # run for a handshake that the first has let in.
     connection.remember(connection_id, ticket.execution)
     try:
         execution.claim(ticket.execution, connection_id, connected_at, spend=ticket.nonce)
     except execution.NotClaimed:
-        connection.forget(connection_id)
         return {"statusCode": 403}
     return {"statusCode": 200}

@@ -47,6 +47,8 @@ STALE = 2.0
 
 LISTENS = "a client listens"
 
+TOO_EARLY = "a message comes for a connection that is not there yet"
+
 MOMENTS = (LISTENS, LISTENS, LISTENS, "DoWork", "SaveResult", "GetConn", "IsConnected", "Notify")
 """At these something else happens with preference: a client comes, a connection ends."""
 
@@ -285,10 +287,14 @@ class Cloud:
         if self.draw.random() < 0.5:
             self.schedule.after(10 ** self.draw.uniform(-3, 1.3), do)
         else:
-            self._at[self.draw.choice(MOMENTS)].append(do)
+            self.at(self.draw.choice(MOMENTS), do)
+
+    def at(self, moment: str, do: Callable[[], object]) -> None:
+        """Have something done when something else :meth:`happens`, if it ever does."""
+        self._at[moment].append(do)
 
     def happens(self, moment: str) -> None:
-        """It is one of the :data:`MOMENTS`: do what was to be done then."""
+        """It is one of the :data:`MOMENTS`, or :data:`TOO_EARLY`: do what was to be done then."""
         for do in self._at.pop(moment, []):
             self.schedule.after(self.hop(), do)
 

@@ -25,6 +25,7 @@ GENTLE = (
     "handshake: answer lost",
     "handshake: error",
     "handshake: delay",
+    "handshake: slow to open",
     "function.invoke: delay",
     "function.invoke: duplicate",
     "frame.in: delay",

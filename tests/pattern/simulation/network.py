@@ -27,7 +27,7 @@ import websocket
 
 from tests.pattern import dynamodb
 from tests.pattern.in_process import event, order_event
-from tests.pattern.simulation.cloud import LISTENS, Cloud, InvocationFailed, shown
+from tests.pattern.simulation.cloud import LISTENS, TOO_EARLY, Cloud, InvocationFailed, shown
 from tests.pattern.simulation.faults import Faults
 from tests.pattern.simulation.schedule import EPOCH, Promise, Schedule
 
@@ -40,6 +40,10 @@ IDLE = 600.0
 """Seconds after which API Gateway closes a connection without messages."""
 
 
+SLOW = 10.0
+"""Seconds that may pass at most between the answer of ``$connect`` and the connection's being there."""
+
+
 class Socket:
     """A client's end of a connection, with the methods of websocket-client's that clients use.
 
@@ -50,6 +54,7 @@ class Socket:
         is_open: whether API Gateway takes it for open.
         is_up: whether the client does.
         is_silent: whether the network swallows everything.
+        is_missed: whether a message came for it while its handshake was under way.
         connected_at: as in its events, in milliseconds.
         heard_at: when a ``subscribe`` was handled first.
         sent_at: when API Gateway took a result for it first.
@@ -63,6 +68,7 @@ class Socket:
         self.is_open = False
         self.is_up = True
         self.is_silent = False
+        self.is_missed = False
         self.connected_at = 0
         self.heard_at = math.inf
         self.sent_at = math.inf
@@ -218,6 +224,10 @@ class Network:
         if status == 200:
             # Not before the function has answered, and a little later, the connection exists.
             self.schedule.sleep(self._cloud.hop())
+            if self._faults.strikes("handshake: slow to open", "handshake"):
+                opening = Promise()
+                self._cloud.at(TOO_EARLY, partial(self.schedule.keep, opening))
+                self.schedule.wait(opening, self._cloud.draw.uniform(0.0, SLOW))
             self._open(socket)
             status = 101
         if not self._faults.strikes("handshake: answer lost", "handshake"):
@@ -277,6 +287,9 @@ class Network:
         """
         socket = next((each for each in self.sockets if each.id == connection), None)
         if socket is None or not socket.is_open:
+            if socket is not None and socket.over_at == math.inf:
+                socket.is_missed = True
+                self._cloud.happens(TOO_EARLY)
             raise dynamodb.Failed("GoneException")
         if json.loads(text)["type"] == "result":
             socket.sent_at = min(socket.sent_at, self.schedule.now)

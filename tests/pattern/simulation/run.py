@@ -7,6 +7,7 @@ of the whole world whether the pattern kept its promises.
 from __future__ import annotations
 
 import io
+import math
 import random
 import re
 from contextlib import redirect_stdout
@@ -51,6 +52,7 @@ class Outcome:
         timeline: what happened.
         calls: what DynamoDB was asked and answered.
         states: those that executions entered.
+        missed: whether a message came for a connection that was not there yet, and then was.
         copies: how often results arrived at clients, duplicates counted.
     """
 
@@ -61,6 +63,7 @@ class Outcome:
     timeline: list[Line]
     calls: list[Answered]
     states: set[str]
+    missed: bool
     copies: int
 
     @property
@@ -128,5 +131,6 @@ def _simulate(pattern: Pattern, seed: int) -> Outcome:
         timeline,
         cloud.tables.calls,
         {state for execution in cloud.executions.values() for state in execution.states},
+        any(socket.is_missed and socket.heard_at < math.inf for socket in network.sockets),
         sum('"result"' in text for socket in network.sockets for text in socket.frames),
     )

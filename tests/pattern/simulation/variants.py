@@ -144,6 +144,24 @@ VARIANTS = (
         {MACHINE: states(_knows_no_gone)},
     ),
     Variant(
+        "forgets-who-is-coming",
+        "F4",
+        "progress that gets 410 deletes a connection whose handshake is under way, and its first "
+        "message does not write it again",
+        promises.whoever_listens_is_sent_the_result,
+        {
+            "functions/do_work.py": instead(
+                "        connection.deliver(MANAGEMENT_ENDPOINT, listener, json.dumps(news))\n",
+                "        if not connection.deliver(MANAGEMENT_ENDPOINT, listener, json.dumps(news)):\n"
+                "            execution.forget(name, listener)\n",
+            ),
+            "functions/subscribe.py": instead(
+                'item = execution.claim(name, connection_id, event["requestContext"]["connectedAt"])',
+                "item = execution.read(name)",
+            ),
+        },
+    ),
+    Variant(
         "freezes-the-connection",
         "F5",
         "the connection is looked up before the work, as if it were in the execution's input",
