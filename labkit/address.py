@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 EXECUTE_API = "/execute-api/"
 LAB = "/_labkit"
@@ -30,6 +30,7 @@ _SERVICE_HOST = re.compile(
 _SCOPE = re.compile(
     r"Credential=(?P<key>[^/,\s]+)/\d{8}/(?P<region>[^/,\s]*)/(?P<service>[^/,\s]+)/aws4_request"
 )
+_ALGORITHMS = ("AWS4-HMAC-SHA256 ", "AWS4-ECDSA-P256-SHA256 ")
 _HOST_SERVICE = {"sync-states": "states", "ddb": "dynamodb"}
 """Hosts that botocore prefixes or renames for some operations, and the service behind them."""
 
@@ -90,3 +91,15 @@ def access_key(headers: Mapping[str, str]) -> str:
     """The access key id that signed a request, or an empty string."""
     found = _SCOPE.search(headers.get("Authorization", ""))
     return found["key"] if found else ""
+
+
+def is_signed(headers: Mapping[str, str], query: str) -> bool:
+    """Whether a request carries a signature of AWS Signature Version 4, whatever it is worth.
+
+    Args:
+        headers: with names in any case, or ``Authorization`` as it is written here.
+        query: the query string, which a presigned URL has the signature in.
+    """
+    return headers.get("Authorization", "").startswith(_ALGORITHMS) or bool(
+        parse_qs(query).get("X-Amz-Signature")
+    )

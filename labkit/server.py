@@ -36,7 +36,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 import labkit
-from labkit.address import LAB, ToApi, ToLab, ToService, addressee
+from labkit.address import LAB, ToApi, ToLab, ToService, addressee, is_signed
 from labkit.apigateway.http_api import HttpApis
 from labkit.apigateway.http_message import HttpRequest
 from labkit.apigateway.model import Protocol, Stage
@@ -210,6 +210,7 @@ class Server:
                     unquote(connection_id),
                     await _body(request),
                     trace=Trace.parse(request.headers.get(HEADER)),
+                    signed=is_signed(request.headers, query),
                 )
             )
         stage = self._stage(target.api_id, stage_name)

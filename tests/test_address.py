@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.address import ToApi, ToLab, ToService, access_key, addressee
+from labkit.address import ToApi, ToLab, ToService, access_key, addressee, is_signed
 
 SIGNED = (
     "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/eu-west-1/{}/aws4_request, "
@@ -58,6 +58,26 @@ def test_stage_and_rest() -> None:
 def test_access_key_is_the_one_that_signed() -> None:
     assert access_key({"Authorization": SIGNED.format("sts")}) == "AKIDEXAMPLE"
     assert access_key({}) == ""
+
+
+@pytest.mark.parametrize(
+    ("authorization", "query", "signed"),
+    [
+        (SIGNED.format("execute-api"), "", True),
+        ("AWS4-ECDSA-P256-SHA256 Credential=k", "", True),
+        ("", "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=abc", True),
+        ("", "", False),
+        ("Bearer AWS4-HMAC-SHA256 x", "", False),
+        ("AWS4-HMAC-SHA256", "", False),
+        ("", "X-Amz-Signature=", False),
+        ("", "a=X-Amz-Signature", False),
+    ],
+)
+def test_signature_is_in_the_header_or_in_the_query(
+    authorization: str, query: str, signed: bool
+) -> None:
+    headers = {"Authorization": authorization} if authorization else {}
+    assert is_signed(headers, query) is signed
 
 
 @given(st.text(), st.text(), st.text())

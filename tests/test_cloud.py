@@ -20,6 +20,7 @@ from labkit import package
 from labkit.attached import AttachedCloud
 from labkit.lab import Lab, running
 from labkit.resources import permission, role
+from tests.fidelity.plugin import Values
 
 DEADLINE = 20.0
 
@@ -115,8 +116,34 @@ def test_status_of_an_http_api_is_the_error_of_the_task(lab: Lab, http_api: str)
     assert json.loads(failed["cause"])["body"] == {"x": 5}
 
 
+@pytest.mark.behaviour("states.api.signature")
+def test_state_machine_that_signs_nothing_is_refused_by_connections(
+    lab: Lab, expected: Values
+) -> None:
+    apis = boto3.client("apigatewayv2")
+    api = apis.create_api(
+        Name="signed", ProtocolType="WEBSOCKET", RouteSelectionExpression="$request.body.action"
+    )["ApiId"]
+    apis.create_route(ApiId=api, RouteKey="$default")
+    apis.create_stage(ApiId=api, StageName="prod", AutoDeploy=True)
+    nobody = {"Stage": "prod", "Path": "/@connections/R1kmxc2VNjMCFIA="}
+    unsigned, before = call_api(lab, api, nobody), lab.log.last
+    assert unsigned["error"] == expected.error
+    assert json.loads(unsigned["cause"])["message"] == "Missing Authentication Token"
+    signed = call_api(lab, api, {**nobody, "AuthType": "IAM_ROLE"})
+    assert signed["error"] == "ApiGateway.410"
+    assert [e for e in lab.log.after(before) if e.kind == "cloud.warning"] == []
+
+
 def run_task(lab: Lab, api: str, stage: str | None, query: dict[str, list[str]]) -> Any:
-    """Run a state machine that calls the API; how its execution ended."""
+    """Run a state machine that calls the HTTP API; how its execution ended."""
+    where = {"Stage": stage} if stage else {}
+    more = {"Path": "/things/7", "QueryParameters": query, "AuthType": "IAM_ROLE"}
+    return call_api(lab, api, {**where, **more})
+
+
+def call_api(lab: Lab, api: str, parameters: dict[str, Any]) -> Any:
+    """Run a state machine that posts to an API; how its execution ended."""
     states = boto3.client("stepfunctions")
     call = {
         "Type": "Task",
@@ -124,11 +151,8 @@ def run_task(lab: Lab, api: str, stage: str | None, query: dict[str, list[str]])
         "Parameters": {
             "ApiEndpoint": f"{api}.execute-api.us-east-1.amazonaws.com",
             "Method": "POST",
-            **({"Stage": stage} if stage else {}),
-            "Path": "/things/7",
-            "QueryParameters": query,
             "RequestBody": {"x.$": "$.y"},
-            "AuthType": "IAM_ROLE",
+            **parameters,
         },
         "End": True,
     }

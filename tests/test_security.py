@@ -197,7 +197,7 @@ REQUESTS: dict[str, Request] = {
     "@connections": (
         "POST",
         "/execute-api/{websocket}/prod/@connections/L0SM9cOFvHcCIhw=",
-        {},
+        {"Authorization": SIGNED},
         b"x",
         410,
     ),

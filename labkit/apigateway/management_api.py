@@ -11,7 +11,9 @@ Our choices: a connection of another stage or API is ``Forbidden`` too; data tha
 with replacement characters, because API Gateway sends text frames only; a connection that a fault
 cuts while it is sent to is gone.
 
-Not emulated: the signature of the request and the permission ``execute-api:ManageConnections``.
+A call must be signed, as AWS asks for "an IAM policy that allows the action" here.  Not verified: the
+words of the refusal, which are those of every API that demands a signature.  Not emulated: whether the
+signature is right, and whether its owner has the permission ``execute-api:ManageConnections``.
 """
 
 from __future__ import annotations
@@ -41,6 +43,13 @@ OPERATIONS: Mapping[str, str] = {
 DELETED = (1000, "Connection Closed Normally")
 """Code and reason that ``$disconnect`` gets after ``DeleteConnection`` (captured)."""
 
+UNSIGNED = (
+    "A call to @connections carried no signature, so it was refused, as AWS does. Call it with boto3's "
+    "client 'apigatewaymanagementapi', which signs; in a state machine, give the task of "
+    "apigateway:invoke the AuthType 'IAM_ROLE'."
+)
+"""The warning that explains a call without a signature."""
+
 _ID = re.compile(r"[A-Za-z0-9_-]{15}=")
 _CODES = {
     403: "ForbiddenException",
@@ -58,6 +67,11 @@ def gone() -> AwsError:
 def forbidden() -> AwsError:
     """The stage or the API is not this connection's."""
     return AwsError("ForbiddenException", "Forbidden", 403)
+
+
+def unsigned() -> AwsError:
+    """The call carries no signature."""
+    return AwsError("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
 
 
 def too_many() -> AwsError:
@@ -106,6 +120,7 @@ class ManagementApi:
         connection_id: str,
         body: bytes,
         trace: Trace | None,
+        signed: bool,
     ) -> AwsResponse:
         """Answer one call.
 
@@ -116,12 +131,16 @@ class ManagementApi:
             connection_id: the connection's id, decoded.
             body: the data to send.
             trace: the caller's trace.
+            signed: whether the call carries a signature.
 
         Returns:
             AWS's answer, an error included.
         """
         operation = OPERATIONS.get(method, method)
         try:
+            if not signed:
+                self._log.append("cloud.warning", trace, message=UNSIGNED)
+                raise unsigned()
             await self._suffer(api_id, connection_id, operation, trace)
             connection = self._find(api_id, stage, connection_id, len(body))
             if method == "POST":

@@ -160,6 +160,7 @@ class WebSocketApis:
         body: bytes,
         *,
         trace: Trace | None = None,
+        signed: bool,
     ) -> AwsResponse:
         """Answer a call to ``@connections``.
 
@@ -170,11 +171,14 @@ class WebSocketApis:
             connection_id: the connection's id, percent-decoded.
             body: the data to send.
             trace: the caller's trace.
+            signed: whether the call carries a signature.
 
         Returns:
             AWS's answer, an error included.
         """
-        return await self._management.answer(method, api_id, stage, connection_id, body, trace)
+        return await self._management.answer(
+            method, api_id, stage, connection_id, body, trace, signed
+        )
 
     def drop(self, connection_id: str) -> None:
         """Cut a connection's socket without a close frame; nothing if there is none."""

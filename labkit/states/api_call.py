@@ -3,9 +3,9 @@
 Source: AWS Step Functions developer guide, "Create API Gateway REST APIs with Step Functions".  Any
 2xx answer is a success; another is the error ``ApiGateway.<status>`` with the body as its cause.
 Not verified: that a ``RequestBody`` which is a string is sent as a JSON string, and that an empty
-answer is the ``ResponseBody`` ``""``.
+answer is the ``ResponseBody`` ``""``; that ``RESOURCE_POLICY`` signs as ``IAM_ROLE`` does.
 
-Not emulated: ``AuthType`` (nothing is signed, because nothing here checks a signature).
+What is signed has a signature that is empty, because nothing here checks one.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ PARAMETERS = frozenset(
         "AuthType",
     }
 )
-_ENDPOINT = re.compile(r"^[0-9a-z]+\.execute-api\.[0-9a-z-]+\.amazonaws\.com(\.cn)?$")
+AUTH_TYPES = ("NO_AUTH", "IAM_ROLE", "RESOURCE_POLICY")
+"""How a call may be authorized; the first is the default, and signs nothing."""
+
+_ENDPOINT = re.compile(r"^[0-9a-z]+\.execute-api\.(?P<region>[0-9a-z-]+)\.amazonaws\.com(\.cn)?$")
 _REFUSED = frozenset(
     {
         "authorization",
@@ -98,7 +101,8 @@ def request_of(parameters: Mapping[str, Any]) -> ApiRequest:
     if unknown:
         raise _invalid(f"The field '{unknown[0]}' is not supported by Step Functions")
     host = str(parameters.get("ApiEndpoint", ""))
-    if not _ENDPOINT.match(host):
+    endpoint = _ENDPOINT.match(host)
+    if not endpoint:
         raise _invalid(
             f"The field 'ApiEndpoint' is a host name '<API ID>.execute-api.<region>.amazonaws.com',"
             f" not '{host}'"
@@ -106,6 +110,9 @@ def request_of(parameters: Mapping[str, Any]) -> ApiRequest:
     method = str(parameters.get("Method", ""))
     if method not in METHODS:
         raise _invalid(f"The field 'Method' is one of {', '.join(sorted(METHODS))}, not '{method}'")
+    auth_type = str(parameters.get("AuthType") or AUTH_TYPES[0])
+    if auth_type not in AUTH_TYPES:
+        raise _invalid(f"The field 'AuthType' is one of {', '.join(AUTH_TYPES)}, not '{auth_type}'")
     segments = [str(parameters.get(name) or "").strip("/") for name in ("Stage", "Path")]
     path = "/" + "/".join(quote(segment, safe=_IN_A_PATH) for segment in segments if segment)
     if str(parameters.get("Path") or "").endswith("/") and not path.endswith("/"):
@@ -133,6 +140,9 @@ def request_of(parameters: Mapping[str, Any]) -> ApiRequest:
             "utf-8", "replace"
         )
         headers["Content-Type"] = "application/json"
+    if auth_type != AUTH_TYPES[0]:
+        scope = f"role/19700101/{endpoint['region']}/execute-api/aws4_request"
+        headers["Authorization"] = f"AWS4-HMAC-SHA256 Credential={scope}"
     return ApiRequest(host, path, method, query, headers, body)
 
 

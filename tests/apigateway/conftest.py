@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from labkit.address import is_signed
 from labkit.apigateway.api_key import ApiKey
 from labkit.apigateway.limits import AWS, Limits
 from labkit.apigateway.model import Api, Integration, Protocol, Route, Stage, StageSettings
@@ -185,6 +186,7 @@ class Gateway:
             rest[1],
             await request.read(),
             trace=Trace.parse(request.headers.get(HEADER)),
+            signed=is_signed(request.headers, request.query_string),
         )
         return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
 
@@ -197,8 +199,11 @@ class Gateway:
         api: str = API,
         stage: str = STAGE,
         trace: Trace | None = None,
+        signed: bool = True,
     ) -> AwsResponse:
-        return await self.apis.manage(method, api, stage, connection_id, body, trace=trace)
+        return await self.apis.manage(
+            method, api, stage, connection_id, body, trace=trace, signed=signed
+        )
 
     async def post(self, connection_id: str, body: bytes | str) -> AwsResponse:
         data = body.encode() if isinstance(body, str) else body

@@ -149,6 +149,22 @@ async def test_data_of_128_kb_is_sent_and_one_byte_more_is_refused(
         assert code(response) == (expected.status, expected.code)
 
 
+@pytest.mark.behaviour("connections.refusals.unsigned")
+@pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
+async def test_call_without_a_signature_does_nothing_and_is_explained(
+    gateway: Any, expected: Values, method: str
+) -> None:
+    async with connect(gateway.url) as client:
+        [connection_id] = gateway.apis.connections
+        answer = await gateway.manage(method, connection_id, b"forged", signed=False)
+        assert code(answer) == (expected.status, expected.code)
+        assert json.loads(answer.body)["message"] == expected.message
+        (warning,) = [e["message"] for e in gateway.log if e.kind == "cloud.warning"]
+        assert "AuthType 'IAM_ROLE'" in warning
+        assert (await gateway.post(connection_id, "real")).status == 200
+        assert await client.recv() == "real"
+
+
 @pytest.mark.behaviour("connections.refusals.method")
 async def test_other_method_is_forbidden(gateway: Any, expected: Values) -> None:
     async with connect(gateway.url):

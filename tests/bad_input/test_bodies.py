@@ -265,7 +265,7 @@ def paths(http_path: str, socket_path: bytes, function: str) -> dict[str, tuple[
     return {
         "AWS": (invocation(function), SIGNED),
         "HTTP API": (f"{http_path}/x", ""),
-        "@connections": (f"{socket_path.decode()}/@connections/L0SM9cOFvHcCIhw=", ""),
+        "@connections": (f"{socket_path.decode()}/@connections/L0SM9cOFvHcCIhw=", SIGNED),
         "lab": ("/_labkit/faults", ""),
     }
 

@@ -260,6 +260,8 @@ def test_any_request_to_an_http_api_reaches_its_function(
 
 # -- @connections -----------------------------------------------------------------------------------
 
+SIGNED = "Authorization: AWS4-HMAC-SHA256 any\r\n"
+
 
 @given(
     methods,
@@ -272,7 +274,7 @@ def test_any_call_of_connections_has_an_error_of_aws(
 ) -> None:
     head = (
         f"{method} {socket_path}/@connections/{quote(connection, safe='')} HTTP/1.1\r\n"
-        f"Host: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"Host: localhost\r\n{SIGNED}Content-Length: {len(body)}\r\n\r\n"
     )
     with port.unharmed():
         got = port.ask(head.encode() + body, method)
@@ -298,7 +300,7 @@ def test_any_data_that_is_posted_arrives_as_text(port: Port, socket_path: str, d
         opened = [e for e in port.lab.log if e.kind == "connection.opened"][-1]
         head = (
             f"POST {socket_path}/@connections/{quote(opened['connection'])} HTTP/1.1\r\n"
-            f"Host: localhost\r\nContent-Length: {len(data)}\r\n\r\n"
+            f"Host: localhost\r\n{SIGNED}Content-Length: {len(data)}\r\n\r\n"
         )
         assert port.ask(head.encode() + data, "POST").status == 200
         text = data.decode("utf-8", "replace").encode()

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from labkit.address import is_signed
 from labkit.states.api_call import ApiCallError, request_of, result_of
 
 HOST = "a1b2c3.execute-api.us-east-1.amazonaws.com"
@@ -24,6 +25,21 @@ def test_notification_is_a_post_to_the_connection_of_the_stage():
     assert request.method == "POST"
     assert json.loads(request.body) == {"price": 3}
     assert request.headers["content-type"] == "application/json"
+
+
+@pytest.mark.behaviour("states.api.signature")
+@pytest.mark.parametrize(
+    ("auth_type", "signed"),
+    [
+        ({}, False),
+        ({"AuthType": "NO_AUTH"}, False),
+        ({"AuthType": "IAM_ROLE"}, True),
+        ({"AuthType": "RESOURCE_POLICY"}, True),
+    ],
+)
+def test_call_is_signed_only_if_its_auth_type_says_so(auth_type, signed):
+    request = request_of({"ApiEndpoint": HOST, "Method": "GET", **auth_type})
+    assert is_signed(request.headers, request.query) is signed
 
 
 def test_encoded_path_is_not_encoded_twice_and_a_blank_is():
@@ -60,6 +76,7 @@ def test_null_values_are_left_out_unless_they_are_allowed():
         ({"Headers": {"Host": ["x"]}}, "Host"),
         ({"Method": "GET", "RequestBody": {}}, "RequestBody"),
         ({"Body": {}}, "Body"),
+        ({"AuthType": "IAM"}, "AuthType.*'IAM'"),
     ],
 )
 def test_wrong_parameter_is_named(changes, names):
