@@ -1101,7 +1101,7 @@ def test_redriven_parallel_is_warned_of(world):
 @pytest.mark.behaviour("states.executions.not-redrivable", "states.executions.not-redrivable-words")
 def test_execution_that_succeeded_is_not_redriven(world, expected):
     arn = world.run({"A": {"Type": "Succeed"}})["executionArn"]
-    with refused_as(expected.error, expected.words):
+    with refused_as(expected.error, f"Execution {arn}{expected.words}"):
         world.sfn.redrive_execution(executionArn=arn)
 
 

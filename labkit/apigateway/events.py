@@ -7,7 +7,8 @@ captured on AWS and published.  What matters in them:
 - A MESSAGE event has no headers and no query; a DISCONNECT event has four headers, three of them
   empty.
 - ``extendedRequestId`` equals ``requestId``; ``connectedAt`` is the same in all events of a
-  connection; ids are 16 characters: 11 bytes in URL-safe base64 with one ``=``.
+  connection; ids are 16 characters: 11 bytes in URL-safe base64 with one ``=``.  (Those of connections
+  and messages have 20 in captures of September 2026; AWS documents no form.)
 
 Not verified: the order of an event's members, that AWS appends to an ``X-Forwarded-For`` that the
 client sent, and ``stageVariables`` in MESSAGE and DISCONNECT events.

@@ -50,7 +50,9 @@ UNSIGNED = (
 )
 """The warning that explains a call without a signature."""
 
-_ID = re.compile(r"[A-Za-z0-9_-]{15}=")
+_ID = re.compile(r"[A-Za-z0-9_-]{15}=|[A-Za-z0-9_-]{18}==")
+"""Ids of connections, of this cloud and as AWS makes them since 2026 (captured)."""
+
 _CODES = {
     403: "ForbiddenException",
     410: "GoneException",

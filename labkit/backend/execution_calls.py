@@ -100,7 +100,7 @@ def _redrive_execution(_: Any) -> Any:
         execution = execution_of(self)
         reason = redrive.status_of(execution.status).get("redriveStatusReason")
         if reason:
-            message = f"Execution Not Redrivable: '{reason}'"
+            message = f"Execution {execution.execution_arn} invalid for redrive as: {reason}"
             raise AwsError("ExecutionNotRedrivable", message)
         text, given = redrive.resumption(
             execution.state_machine.definition, execution.to_history_output()["events"]

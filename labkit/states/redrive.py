@@ -4,8 +4,8 @@
 ARN, with the definition that it began with, and its history goes on.
 
 Source: AWS Step Functions API reference, ``RedriveExecution`` and ``DescribeExecution``; developer
-guide, "Restarting state machine executions with redrive".  Not verified: the message of
-``ExecutionNotRedrivable``, and that the state is entered again in the history.
+guide, "Restarting state machine executions with redrive".  The message of ``ExecutionNotRedrivable`` is
+captured.  Not verified: that the state is entered again in the history.
 
 Not emulated: a Parallel or Map state runs all of its branches again, not only those that failed; the
 period of 14 days; ``clientToken``.

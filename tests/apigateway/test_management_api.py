@@ -108,8 +108,9 @@ async def test_boto3_raises_the_exception_of_each_refusal(gateway: Any, expected
 @pytest.mark.behaviour("connections.refusals.gone")
 @pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
 async def test_unknown_id_is_gone(gateway: Any, method: str, expected: Values) -> None:
-    answer = await gateway.manage(method, NOBODY)
-    assert code(answer) == (expected.status, expected.code)
+    for unknown in (NOBODY, "gbgBP48K7QAYKEj4XA=="):
+        answer = await gateway.manage(method, unknown)
+        assert code(answer) == (expected.status, expected.code)
 
 
 @pytest.mark.behaviour("connections.refusals.malformed")
