@@ -7,7 +7,7 @@ response in an invalid format, clients receive a ``500 Internal Server Error``."
 
 Not verified: the bodies of 401 and 403; that an authorizer may take as long as an integration.
 
-Not emulated: JWT authorizers, IAM authorization.
+Not emulated: JWT authorizers, and of IAM authorization all but that a request must be signed.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from labkit.address import is_signed
 from labkit.apigateway.authorizer import AuthorizerProblem, function_of
 from labkit.apigateway.events import authorizer_arn
 from labkit.apigateway.http_authorizer import (
@@ -81,7 +82,7 @@ class HttpAdmission:
         """
         route = served.match.route
         if route.authorization_type == "AWS_IAM":
-            self._warn(trace, f"Route {route.key!r}: the local cloud checks no IAM signatures.")
+            self._check_signature(served, trace)
         if route.authorization_type in ("", "NONE", "AWS_IAM"):
             return None
         if route.authorization_type != "CUSTOM":
@@ -105,6 +106,16 @@ class HttpAdmission:
         if not answer.allows(served.route_arn):
             raise Refusal(403, f"the authorizer does not allow {served.route_arn}")
         return answer
+
+    def _check_signature(self, served: Served, trace: Trace) -> None:
+        request = served.request
+        if not is_signed({"Authorization": request.header("authorization")}, request.query):
+            raise Refusal(403, "the route has IAM authorization, and the request is not signed")
+        self._warn(
+            trace,
+            f"Route {served.match.route.key!r} has IAM authorization: the local cloud asks for a "
+            "signature, and does not check that it is right, nor what its owner may do.",
+        )
 
     async def _answer(self, served: Served, trace: Trace) -> Answer:
         stage, name = served.stage, served.match.route.authorizer_id

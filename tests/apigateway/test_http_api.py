@@ -343,12 +343,24 @@ async def test_authorizer_that_is_not_emulated_lets_nobody_in(expected: Values) 
     assert gateway.function.calls == []
 
 
+IAM = Route("r1", "POST /orders", "i1", authorization_type="AWS_IAM")
+SIGNED = [("Authorization", "AWS4-HMAC-SHA256 Credential=any")]
+
+
+@pytest.mark.behaviour("http.authorizer.unsigned")
+async def test_iam_authorization_refuses_what_is_not_signed(expected: Values) -> None:
+    gateway = Gateway(ok, api_with(routes={"POST /orders": IAM}))
+    response = await gateway.send()
+    assert (response.status, message(response)) == (expected.status, expected.body.encode())
+    assert gateway.function.calls == []
+
+
 @pytest.mark.behaviour("http.authorizer.iam")
-async def test_iam_authorization_is_passed_over_and_warned_of() -> None:
-    route = Route("r1", "POST /orders", "i1", authorization_type="AWS_IAM")
-    gateway = Gateway(ok, api_with(routes={"POST /orders": route}))
-    assert (await gateway.send()).status == 202
-    assert "IAM" in gateway.logged("cloud.warning")["message"]
+@pytest.mark.parametrize("signed", [{"headers": SIGNED}, {"query": "X-Amz-Signature=any"}])
+async def test_any_signature_is_let_in_and_that_is_said(signed: dict[str, Any]) -> None:
+    gateway = Gateway(ok, api_with(routes={"POST /orders": IAM}))
+    assert (await gateway.send(replace(POST, **signed))).status == 202
+    assert "does not check that it is right" in gateway.logged("cloud.warning")["message"]
 
 
 @pytest.mark.behaviour("http.routes.throttled")
