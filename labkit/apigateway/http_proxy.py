@@ -64,7 +64,9 @@ def outgoing(
     url = urlunsplit((parts.scheme, parts.netloc, path or "/", query, ""))
     check_on_this_machine(integration, url)
     method = str(integration.raw.get("IntegrationMethod") or "ANY")
-    headers = [pair for pair in request.headers if pair[0].lower() not in _NOT_PASSED]
+    # aiohttp takes names of other case for other headers, and sends the last only.
+    headers = [(name.lower(), value) for name, value in request.headers]
+    headers = [pair for pair in headers if pair[0] not in _NOT_PASSED]
     host = served.stage.api.domain_name
     headers += [
         ("Forwarded", f"for={request.source_ip};host={host};proto=https"),
