@@ -35,6 +35,7 @@ from labkit.faults import Action, Faults
 from labkit.functions.package import check_package
 from labkit.functions.passed_over import passed_over
 from labkit.functions.service import Functions
+from labkit.states import express
 from labkit.wire import LOCAL_ACCOUNT, AwsRequest, AwsResponse, Headers
 
 _INVOKE = re.compile(r"^/2015-03-31/functions/(?P<function>[^/]+)/invocations$")
@@ -42,6 +43,14 @@ _FUNCTION = re.compile(r"^/(?:2015-03-31|2017-10-31)/functions(?:/(?P<function>[
 _API = re.compile(r"^/v2/apis(?:/(?P<api>[^/]+))?")
 _GONE = re.compile(r"^/v2/apis/(?P<api>[^/]+)(?:/stages/(?P<stage>[^/]+))?/?$")
 _REST = {"POST": "Create", "GET": "Get", "PUT": "Put", "PATCH": "Update", "DELETE": "Delete"}
+
+_POLICY = re.compile(r"(?:Put|Attach|Create)\w*Policy(?:Version)?$")
+
+POLICIES_ARE_KEPT = (
+    "Policies of IAM are kept here, and not enforced: whoever makes a call may make it. On AWS a call that "
+    "no policy allows is refused (AccessDenied), so try there what a role may do before you rely on it."
+)
+"""The warning of the first policy."""
 
 
 class AwsApi:
@@ -76,6 +85,7 @@ class AwsApi:
         self._deployments = deployments
         self._endpoint = endpoint
         self._close = close
+        self._warned: set[str] = set()
 
     async def answer(self, request: AwsRequest) -> AwsResponse:
         """Answer one call; an AWS error is an answer too."""
@@ -142,7 +152,15 @@ class AwsApi:
             )
         if "x-amz-json" in request.headers.get("Content-Type", ""):
             request.json()  # refuses what moto takes for an object without members
-        return await self._backend.answer(request)
+        response = await self._backend.answer(request)
+        if response.status < 300 and (warning := _not_emulated(request, response)):
+            self._warn_once(request, warning)
+        return response
+
+    def _warn_once(self, request: AwsRequest, warning: str) -> None:
+        if warning not in self._warned:
+            self._warned.add(warning)
+            self._log.append("cloud.warning", request.trace, message=warning)
 
     async def _lambda(self, request: AwsRequest) -> AwsResponse:
         if request.method == "POST" and (found := _INVOKE.match(request.path)):
@@ -250,6 +268,17 @@ class AwsApi:
                 host = self._endpoint().removeprefix("http://")
                 api["apiEndpoint"] = f"{scheme}://{host}/execute-api/{api['apiId']}"
         response.body = json.dumps(body).encode()
+
+
+def _not_emulated(request: AwsRequest, response: AwsResponse) -> str:
+    """What to say of a call that has succeeded, and of which AWS would make more; mostly nothing."""
+    if request.service == "iam" and _POLICY.match(request.operation):
+        return POLICIES_ARE_KEPT
+    if request.service == "states" and request.operation == "StartExecution":
+        arn = str(json.loads(response.body)["executionArn"])
+        if express.is_execution(arn):
+            return express.at_least_once(arn)
+    return ""
 
 
 def operation_of(request: AwsRequest) -> str:

@@ -1,7 +1,7 @@
 """What a function's configuration asks for that the local cloud passes over, as a pure rule.
 
-Source: ``CreateFunction``, ``UpdateFunctionConfiguration``, ``PutFunctionEventInvokeConfig`` and
-``PutProvisionedConcurrencyConfig`` in the AWS Lambda API reference; the names are AWS's.
+Source: ``CreateFunction``, ``UpdateFunctionConfiguration``, ``PutFunctionEventInvokeConfig``,
+``PutProvisionedConcurrencyConfig`` and ``CreateAlias`` in the AWS Lambda API reference; the names are AWS's.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ _INSTEAD: Mapping[str, str] = {
     "MaximumEventAgeInSeconds": "an event that waits is kept for six hours",
     "MaximumRetryAttempts": "an asynchronous invocation that fails is tried twice more",
     "ProvisionedConcurrentExecutions": "no process is started before it is needed",
+    "RoutingConfig": "each invocation of the alias runs its FunctionVersion",
     "SnapStart": "each new process initialises the function",
 }
 _NOTHING: Mapping[str, Any] = {"SnapStart": {"ApplyOn": "None"}}

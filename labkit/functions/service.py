@@ -9,8 +9,8 @@ Sources: ``Invoke`` in the AWS Lambda API reference; "Lambda quotas", "How Lambd
 retries with asynchronous invocation" and "Configuring reserved concurrency for a function" in the
 developer guide.
 
-Not emulated: dead-letter queues, destinations and maximum event age; versions and aliases beyond
-their names; SnapStart and provisioned concurrency; layers; a ``/tmp`` of each process's own; the
+Not emulated: dead-letter queues, destinations and maximum event age; aliases that divide invocations
+between two versions; SnapStart and provisioned concurrency; layers; a ``/tmp`` of each process's own; the
 ``INIT_START`` line of the log.  A function has the memory it asks for on top of what the runtime
 itself needs (AWS counts the runtime in), so that 128 MB are enough for boto3 here as they are there.
 """

@@ -11,7 +11,7 @@ are those of answers of AWS that were published, but for the refusal of a distri
 are not verified.
 
 Not emulated: asynchronous Express executions run *at least once* on AWS, so a task may be repeated;
-here each runs once.  ``includedData``, because nothing is encrypted here.
+here each runs once, of which :func:`at_least_once` warns.  ``includedData``, because nothing is encrypted here.
 """
 
 from __future__ import annotations
@@ -54,6 +54,20 @@ def arn_of(machine_arn: str, name: str, unique: str) -> str:
 def is_execution(arn: str) -> bool:
     """Whether an ARN is that of an Express execution."""
     return arn.split(":")[5:6] == ["express"]
+
+
+def at_least_once(arn: str) -> str:
+    """What to say of an Express execution that was started asynchronously.
+
+    Args:
+        arn: the execution's ARN.
+    """
+    machine = arn.split(":")[6]
+    return (
+        f"The state machine {machine} is of the type EXPRESS. On AWS, an execution that StartExecution "
+        "starts runs at least once, so each of its tasks may run twice; here each runs once. Write tasks "
+        "that may be repeated, such as with a condition, or choose the type STANDARD."
+    )
 
 
 def execution_name(arn: str) -> str:

@@ -29,7 +29,7 @@ This page is made of the tests: `python -m tests.fidelity` writes it. The behavi
 _TOLD = {
     WARNING: "`cloud.warning`",
     ERROR: "an error that says so",
-    HERE: "nothing: there is no one moment of use",
+    HERE: "nothing: nobody meets it here",
 }
 
 

@@ -19,6 +19,7 @@ CONFIGURED = {
     "MaximumEventAgeInSeconds": 60,
     "MaximumRetryAttempts": 0,
     "ProvisionedConcurrentExecutions": 2,
+    "RoutingConfig": {"AdditionalVersionWeights": {"2": 0.5}},
     "SnapStart": {"ApplyOn": "PublishedVersions"},
 }
 
