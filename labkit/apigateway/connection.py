@@ -25,7 +25,8 @@ from typing import TypeVar
 
 from aiohttp import web
 from websockets.frames import BINARY, CONT, TEXT, CloseCode, Frame
-from websockets.protocol import OPEN, SERVER, Protocol
+from websockets.protocol import OPEN, SERVER
+from websockets.protocol import Protocol as WebSocketProtocol
 
 from labkit.apigateway.events import Origin
 from labkit.apigateway.limits import Limits
@@ -54,7 +55,7 @@ class ClientDoesNotRead(LabError):
     """So much is unsent for a client that no more is taken."""
 
 
-class Owner(TypingProtocol):
+class Owner(Protocol):
     """Whom a connection tells what happens to it, always from the event loop."""
 
     def received(self, connection: Connection, message: str, size: int) -> None:
@@ -67,7 +68,7 @@ class Owner(TypingProtocol):
         """The socket is closed; called once, after :meth:`ended`."""
 
 
-class _Frames(Protocol):
+class _Frames(WebSocketProtocol):
     """The protocol of ``websockets`` with API Gateway's rules in it: it hands out whole messages.
 
     A message that breaks a rule fails the connection here and not when it is handed out, so that nothing
