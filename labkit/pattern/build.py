@@ -27,6 +27,10 @@ from botocore.exceptions import ClientError
 HERE = Path(__file__).parent
 STAGE = "prod"
 RUNTIME = "python3.12"
+ANSWERED = 14_000
+"""Milliseconds that API Gateway waits for a function before it answers in its place: longer than the
+functions may run (10 s), and less than the clients wait, so whoever has no answer will get none."""
+
 T = TypeVar("T")
 
 
@@ -95,7 +99,7 @@ def build(prefix: str = "orders", session: boto3.Session | None = None) -> Syste
             read_secret,
         ],
         "connect": [
-            _allow(connections_arn, "dynamodb:PutItem", "dynamodb:DeleteItem"),
+            _allow(connections_arn, "dynamodb:PutItem"),
             change_execution,
             read_secret,
         ],
@@ -366,6 +370,7 @@ class _Aws:
             IntegrationType="AWS_PROXY",
             IntegrationMethod="POST",
             IntegrationUri=f"arn:aws:apigateway:{self.region}:lambda:path/2015-03-31/functions/{function}/invocations",
+            TimeoutInMillis=ANSWERED,
             **settings,
         )
         self.apis.create_route(

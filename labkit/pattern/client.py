@@ -9,10 +9,10 @@ It needs nothing but websocket-client, and knows three things that every client 
 - The first message on a connection is ``subscribe``; whatever was stored comes back at once.
 - A message may come twice, and an old one late.  Sequence numbers only grow, so what is not above
   the highest one seen is dropped.
-- A connection may end at any time.  Sending the order again *with the same Idempotency-Key* is no
-  second order: it brings a fresh ticket for the first one.  Pauses between tries double, up to a
-  limit, and are drawn at random ("full jitter"), or all clients of a stage that went away would
-  come back in the same second.
+- A connection may end at any time, and what is asked on it may fail.  Sending the order again *with
+  the same Idempotency-Key* is no second order: it brings a fresh ticket for the first one.  Pauses
+  between tries double, up to a limit, and are drawn at random ("full jitter"), or all clients of a
+  stage that went away would come back in the same second.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.2, 20.0
 """Seconds before the second try at most, and before any later one."""
 
 ANSWER = 15.0
-"""Seconds after which a request or a handshake without an answer is sent again; no function behind
-them may take longer."""
+"""Seconds after which a request or a handshake without an answer is sent again: a second more than
+API Gateway waits for the function behind it (``ANSWERED`` in ``build.py``), so the answer is lost."""
 
 SILENCE = 30.0
 """Seconds without a message after which the client asks again, in case its message got lost; and
@@ -220,6 +220,8 @@ class OrderClient:
             asked_again = False
             if not text:  # websocket-client's sign that the other side closed
                 raise ConnectionError("the connection was closed")
+            if _is_error(text):
+                raise ConnectionError("what the client asked for failed")
             message = self._inbox.news(text)
             if message is not None:
                 if message["type"] == "result":
@@ -239,6 +241,18 @@ class OrderClient:
             self.close()
             self._sleep(min(self._uniform(0, pause), _remaining(deadline)))
             pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def _is_error(text: str) -> bool:
+    """Whether API Gateway says with a frame that it could not do what it was asked for.
+
+    It sends ``{"message": "Internal server error", "connectionId": "…", "requestId": "…"}`` when the
+    function fails, and the like for other reasons.
+    """
+    try:
+        return {"message", "connectionId", "requestId"} <= json.loads(text).keys()
+    except (ValueError, AttributeError):
+        return False
 
 
 def _remaining(deadline: float) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 import pytest
 
+from labkit.pattern import client
 from labkit.pattern.build import System, build, teardown
 from tests.pattern.conftest import ORDER, PATTERN, Shop
 from tests.pattern.in_process import (
@@ -52,6 +53,21 @@ def test_building_again_finds_what_there_is(system: System) -> None:
     before = everything()
     assert build("second") == system
     assert everything() == before
+
+
+def test_api_gateway_answers_before_a_client_gives_up(system: System) -> None:
+    apis, functions = boto3.client("apigatewayv2"), boto3.client("lambda")
+    mine = [api for api in apis.get_apis()["Items"] if api["Name"].startswith("second-")]
+    integrations = [
+        each for api in mine for each in apis.get_integrations(ApiId=api["ApiId"])["Items"]
+    ]
+    assert len(integrations) == 5
+    for integration in integrations:
+        arn = re.search("functions/(.*)/invocations", integration["IntegrationUri"])
+        assert arn is not None
+        function = functions.get_function_configuration(FunctionName=arn[1])
+        waits = integration["TimeoutInMillis"] / 1000
+        assert function["Timeout"] < waits < client.ANSWER
 
 
 def test_building_again_fills_the_shop_up(shop: Shop, system: System) -> None:

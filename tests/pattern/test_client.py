@@ -59,7 +59,7 @@ def test_whatever_comes_is_news_once_and_in_order(sequences: list[int]) -> None:
         "no JSON",
         "[]",
         "7",
-        '{"message": "Internal server error", "connectionId": "c", "requestId": "r"}',
+        '{"message": "Forbidden", "connectionId": "c", "requestId": "r"}',
         '{"type": "help", "body": {}}',
         '{"sequence": "3"}',
         '{"sequence": null}',
@@ -184,6 +184,18 @@ def test_lost_connection_is_replaced_with_a_fresh_ticket_for_the_same_order() ->
     assert network.sent == [SUBSCRIBE] * 4
     assert network.closed == 4
     assert len(set(network.keys)) == 1
+
+
+ERROR = '{"message": "Internal server error", "connectionId": "c", "requestId": "r"}'
+
+
+def test_subscribe_that_fails_is_not_waited_for_but_sent_again_on_another_connection() -> None:
+    network = Network(["t1", "t2"], [[ERROR], ['{"type": "help", "body": {}}', "[]", "x", RESULT]])
+    result, got = follow(network)
+    assert (result["status"], got) == ("accepted", [3])
+    assert network.sent == [SUBSCRIBE] * 2
+    assert network.closed == 2
+    assert network.pauses == [FIRST_PAUSE]
 
 
 def test_refused_handshake_is_tried_again_with_another_ticket() -> None:

@@ -21,8 +21,10 @@ with one id, and the client drops one.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+import random
 import time
 from typing import Any
 
@@ -38,6 +40,9 @@ earlier would promise an execution that cannot be started."""
 
 CONNECTION_LASTS = 2 * 3600
 """Seconds.  API Gateway closes every WebSocket connection after two hours."""
+
+PAUSES = (0.05, 0.1, 0.2, 0.4)
+"""Seconds before each further try at most, while a transaction holds the item; it takes less."""
 
 
 class NotClaimed(Exception):
@@ -117,10 +122,9 @@ def claim(name: str, connection_id: str, connected_at: int, *, spend: str = "") 
         change += " ADD usedTickets :nonces"
         condition += " AND NOT contains(usedTickets, :nonce)"
     try:
-        answer = dynamodb.update_item(
-            TableName=TABLE,
-            Key={"executionName": {"S": name}},
-            UpdateExpression=change,
+        answer = _update(
+            name,
+            change,
             ConditionExpression=condition,
             ExpressionAttributeValues=values,
             ReturnValues="ALL_NEW",
@@ -142,10 +146,9 @@ def forget(name: str, connection_id: str) -> None:
     condition keeps it from deleting that one.
     """
     try:
-        dynamodb.update_item(
-            TableName=TABLE,
-            Key={"executionName": {"S": name}},
-            UpdateExpression="REMOVE connectionId, connectedUntil",
+        _update(
+            name,
+            "REMOVE connectionId, connectedUntil",
             ConditionExpression="connectionId = :mine",
             ExpressionAttributeValues={":mine": {"S": connection_id}},
         )
@@ -159,10 +162,9 @@ def report(name: str, message: dict[str, Any]) -> str | None:
     Returns:
         The id of the connection that listens, or ``None``.
     """
-    answer = dynamodb.update_item(
-        TableName=TABLE,
-        Key={"executionName": {"S": name}},
-        UpdateExpression="SET progress = :message",
+    answer = _update(
+        name,
+        "SET progress = :message",
         ExpressionAttributeValues={":message": {"S": json.dumps(message)}},
         ReturnValues="ALL_NEW",
     )
@@ -183,6 +185,29 @@ def listener(item: dict[str, Any]) -> str | None:
     if "connectionId" not in item or item["connectedUntil"]["S"] <= _timestamp(time.time()):
         return None
     return str(item["connectionId"]["S"])
+
+
+def _update(name: str, change: str, **asked: Any) -> Any:
+    """Update the item; again, while it is in a transaction such as that of ``DoWork``.
+
+    DynamoDB refuses any other write to the item meanwhile, with ``TransactionConflictException``.
+    Of all errors that pass, this is the one that botocore does not try again by itself.
+    (DynamoDB developer guide, "Transaction conflict handling in DynamoDB".)
+    """
+    update = functools.partial(
+        dynamodb.update_item,
+        TableName=TABLE,
+        Key={"executionName": {"S": name}},
+        UpdateExpression=change,
+        **asked,
+    )
+    for pause in PAUSES:
+        try:
+            return update()
+        except dynamodb.exceptions.TransactionConflictException:
+            # Drawn at random, so that those who wait do not meet again.
+            time.sleep(random.uniform(0, pause))
+    return update()
 
 
 def _timestamp(epoch: float) -> str:

@@ -10,9 +10,9 @@
  * - The first message on a connection is `subscribe`; whatever was stored comes back at once.
  * - A message may come twice, and an old one late.  Sequence numbers only grow, so what is not
  *   above the highest one seen is dropped.
- * - A connection may end at any time.  Sending the order again *with the same Idempotency-Key* is
- *   no second order: it brings a fresh ticket for the first one.  Pauses between tries double, up
- *   to a limit, and are drawn at random ("full jitter").
+ * - A connection may end at any time, and what is asked on it may fail.  Sending the order again
+ *   *with the same Idempotency-Key* is no second order: it brings a fresh ticket for the first one.
+ *   Pauses between tries double, up to a limit, and are drawn at random ("full jitter").
  *
  * A browser tells a page neither the status of a refused handshake nor why a connection ended.  So
  * both are the same to this client: it sends the order again.
@@ -22,7 +22,10 @@
 export const FIRST_PAUSE = 0.2;
 export const LONGEST_PAUSE = 20;
 
-/** Seconds after which a request or a handshake without an answer is sent again. */
+/**
+ * Seconds after which a request or a handshake without an answer is sent again: a second more than
+ * API Gateway waits for the function behind it (`ANSWERED` in ../build.py), so the answer is lost.
+ */
 export const ANSWER = 15;
 
 /**
@@ -209,6 +212,7 @@ export class OrderClient {
         continue;
       }
       askedAgain = false;
+      if (isError(text)) throw new Lost("What the client asked for failed.");
       const message = this.#inbox.news(text);
       if (message === null) {
         this.#onEvent("drop");
@@ -306,6 +310,21 @@ function remaining(deadline) {
   const seconds = deadline - now();
   if (seconds <= 0) throw new OutOfTime();
   return seconds;
+}
+
+/**
+ * Whether API Gateway says with a frame that it could not do what it was asked for.
+ *
+ * It sends `{"message": "Internal server error", "connectionId": "…", "requestId": "…"}` when the
+ * function fails, and the like for other reasons.
+ */
+function isError(text) {
+  try {
+    const said = JSON.parse(text);
+    return ["message", "connectionId", "requestId"].every((name) => Object.hasOwn(said, name));
+  } catch {
+    return false;
+  }
 }
 
 /** 128 random bits.  (`crypto.randomUUID` is missing on pages that come without TLS.) */

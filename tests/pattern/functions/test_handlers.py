@@ -9,9 +9,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from tests.pattern import dynamodb
 from tests.pattern.in_process import (
     Aws,
+    Call,
     World,
     connect_event,
     event,
@@ -208,6 +211,36 @@ def test_subscribe_writes_down_again_who_listens(run: Any, world: World, listeni
     del world.executions[NAME]["connectionId"]
     run("subscribe", event("websocket_message", listening))
     assert world.executions[NAME]["connectionId"] == {"S": listening}
+
+
+def in_a_transaction(aws: Aws, world: World, times: int) -> None:
+    """Refuse so many updates of the execution's item, as DynamoDB does while a transaction has it."""
+    left = [times]
+
+    def answer(call: Call) -> tuple[int, dict[str, Any]]:
+        if call[1] == "UpdateItem" and left[0]:
+            left[0] -= 1
+            return 400, dynamodb.Failed("TransactionConflictException").answer
+        return world.answer(call)
+
+    aws.answer = answer
+
+
+def test_subscribe_that_meets_a_transaction_is_tried_again(
+    run: Any, aws: Aws, world: World, listening: str
+) -> None:
+    world.executions[NAME]["result"] = {"S": "result"}
+    in_a_transaction(aws, world, times=4)
+    assert run("subscribe", event("websocket_message", listening)) == {"statusCode": 200}
+    assert world.frames(listening) == ["result"]
+
+
+def test_transaction_that_does_not_end_fails_the_function(
+    run: Any, aws: Aws, world: World, listening: str
+) -> None:
+    in_a_transaction(aws, world, times=5)
+    with pytest.raises(ClientError, match="TransactionConflictException"):
+        run("subscribe", event("websocket_message", listening))
 
 
 def test_older_connection_is_told_what_is_stored_and_displaces_nobody(

@@ -37,6 +37,7 @@ GENTLE = (
     "$disconnect: late",
     "$disconnect: never",
     "aws.call: delay",
+    "aws.call: conflict",
     "state.enter: delay",
     "client: starts again",
 )
@@ -49,7 +50,6 @@ ROUGH = (
     "aws.call: throttle",
     "aws.call: error",
     "aws.call: answer lost",
-    "aws.call: conflict",
     "management: gone",
     "management: throttle",
     "management: error",

@@ -56,7 +56,7 @@ class Socket:
         is_silent: whether the network swallows everything.
         is_missed: whether a message came for it while its handshake was under way.
         connected_at: as in its events, in milliseconds.
-        heard_at: when a ``subscribe`` was handled first.
+        heard_at: when a ``subscribe`` was handled first, whether or not that failed.
         sent_at: when API Gateway took a result for it first.
         over_at: when API Gateway took it for over.
     """
@@ -274,7 +274,6 @@ class Network:
         except InvocationFailed:
             error = {"message": "Internal server error", "connectionId": socket.id}
             self._send(socket, json.dumps({**error, "requestId": "r"}))
-            return
         if route == "subscribe" and socket.heard_at == math.inf:
             socket.heard_at = self.schedule.now
             self._cloud.happens(LISTENS)
