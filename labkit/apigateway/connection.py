@@ -20,8 +20,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Protocol as TypingProtocol
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from aiohttp import web
 from websockets.frames import BINARY, CONT, TEXT, CloseCode, Frame
