@@ -31,7 +31,7 @@ from labkit.apigateway.times import request_time
 LONGEST_SEARCHED = 100 * 1024
 """Bytes.  ("API Gateway truncates the request body at 100 KB and then applies the selection expression.")"""
 
-_ALONE = re.compile(r"\$([A-Za-z]+(?:\.[^\s${}]+)?)")
+_ALONE = re.compile(r"\$\{([^{}]+)\}|\$([\w-]+(?:\.+[\w-]+|\[[^\]]*\])*)")
 
 
 @dataclass(frozen=True)
@@ -129,10 +129,10 @@ def value_of(expression: str, look_up: Callable[[Path], Any]) -> str | None:
     Raises:
         ValueError: a path into a body is malformed.
     """
-    alone = _ALONE.fullmatch(expression.replace("{", "").replace("}", ""))
-    if alone is None or expression.count("$") != 1:
+    alone = _ALONE.fullmatch(expression)
+    if alone is None:
         return evaluate(expression, look_up)
-    value = look_up(tuple(alone[1].split(".")))
+    value = look_up(tuple((alone[1] or alone[2]).split(".")))
     return None if value is MISSING or value is None else text(value)
 
 

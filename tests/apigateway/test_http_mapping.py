@@ -85,6 +85,11 @@ async def answered(mappings: Any) -> HttpResponse:
         ("$stageVariables.none", None),
         ("a ${stageVariables.color} pet, ${request.path.id}", "a blue pet, 6 a"),
         ("none: ${stageVariables.none}.", "none: ."),
+        ("${request.path}/new", "/pets/6 a/new"),
+        ("/v1$request.path/new", "/v1/pets/6 a/new"),
+        ("$request.path.id/new", "6 a/new"),
+        ("${stageVariables.color}${request.path.id}", "blue6 a"),
+        ("$request.header.user-agent", "tests"),
     ],
 )
 def test_expression_has_the_value_of_its_variables(expression: str, value: str | None) -> None:
