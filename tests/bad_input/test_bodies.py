@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.bad_input.port import SCOPE, Answer, Port, answer, is_said_kindly
 from tests.bad_input.test_frames import CONT, LARGEST_FRAME, TEXT, Client, Frame
+from tests.fidelity.plugin import Values
 
 SAME = """
 import json
@@ -130,8 +131,11 @@ def test_packed_body_that_is_cut_off_is_refused(port: Port, encoding: str) -> No
     assert got.json()["message"] == f"The body, packed by {encoding}, is cut off."
 
 
+@pytest.mark.behaviour("cloud.machine.packed")
 @pytest.mark.parametrize("service", ["dynamodb", "lambda", "iam", "apigateway"])
-def test_small_body_that_unpacks_to_a_huge_one_is_refused(port: Port, service: str) -> None:
+def test_small_body_that_unpacks_to_a_huge_one_is_refused(
+    port: Port, service: str, expected: Values
+) -> None:
     bomb = gzip.compress(bytes(200 * MB), 1)
     with port.unharmed():
         tracemalloc.start()
@@ -141,7 +145,8 @@ def test_small_body_that_unpacks_to_a_huge_one_is_refused(port: Port, service: s
         finally:
             tracemalloc.stop()
     is_said_kindly(got)
-    assert "more than 16777216 bytes" in got.json()["message"]
+    assert got.headers["x-amzn-errortype"] == expected.error
+    assert f"more than {expected.largest} bytes" in got.json()["message"]
     assert most < 40 * MB
 
 
