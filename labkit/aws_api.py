@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, unquote
 from labkit import request_form
 from labkit.address import access_key
 from labkit.apigateway.deployments import Deployments
+from labkit.apigateway.http_checks import check_integration
 from labkit.apigateway.model import Protocol
 from labkit.apigateway.quick_create import (
     QUICK_STAGE,
@@ -214,6 +215,8 @@ class AwsApi:
         found = _API.match(request.path)
         api_id = unquote(found["api"]) if found and found["api"] else ""
         if request.operation in MOST and (api := self._backend.api(api_id)):
+            if request.operation == "CreateIntegration":
+                check_integration(wish, api.protocol)
             check_quota(request.operation, api, len(self._backend.stages(api_id)))
         response = self._deployments.answer(request)
         if response is not None:

@@ -6,8 +6,7 @@ guide.  The keys are ``append|overwrite|remove:header.NAME``, ``append|overwrite
 responses, "for each status code that your integration returns".  Reserved headers cannot be mapped.
 
 Our choices: all values are taken from the request, or the response, as it came; what has no value is not
-appended and overwrites nothing; a mapping that is malformed, which AWS refuses when it is created, is an
-internal server error.  Not verified: the path that a function sees is the mapped one.
+appended and overwrites nothing; a mapping that turns out to be malformed is an internal server error.  Not verified: the path that a function sees is the mapped one.
 """
 
 from __future__ import annotations
@@ -135,6 +134,25 @@ def mapped_response(
                 f"ResponseParameters: overwrite:statuscode gives {change.value!r}, which is no status"
             )
     return HttpResponse(status, headers, response.body)
+
+
+def check_mappings(request: Mapping[str, str], response: Mapping[str, Mapping[str, str]]) -> None:
+    """Refuse mappings that are malformed, whatever values they will have.
+
+    Args:
+        request: ``RequestParameters``.
+        response: ``ResponseParameters``, by status.
+
+    Raises:
+        MappingProblem: what is wrong.
+    """
+
+    def nothing(_: Path) -> Any:
+        return MISSING
+
+    _changes(request, nothing, "overwrite:path")
+    for mappings in response.values():
+        _changes(mappings, nothing, "overwrite:statuscode")
 
 
 def _changes(

@@ -5,8 +5,7 @@ developer guide: a subtype such as ``StepFunctions-StartExecution`` names a serv
 ``RequestParameters`` its parameters, each a static value or a variable of the request.  "You must configure all
 required parameters"; the integration's role must be allowed to make the call.
 
-Our choice: a parameter whose variable has no value is left out, so that the service says what it lacks; a
-parameter that the action does not have is an internal server error, where AWS refuses to create it.  Not
+Our choice: a parameter whose variable has no value is left out, so that the service says what it lacks.  Not
 verified: the service's answer and its errors reach the caller as they are.
 
 Not emulated: subtypes of other services than Step Functions.
@@ -70,14 +69,15 @@ def service_request(integration: Integration, served: Served) -> ServiceRequest:
         IntegrationProblem: the integration is not set up as AWS wants it.
     """
     name = str(integration.raw.get("IntegrationSubtype"))
-    subtype = SUBTYPES.get(name)
-    if subtype is None:
+    if name not in SUBTYPES:
         raise NotEmulated(
             f"Integration {integration.id} has the subtype {name!r}. The local cloud runs "
             f"{', '.join(SUBTYPES)}."
         )
     parameters: Mapping[str, str] = integration.raw.get("RequestParameters") or {}
-    _check(integration, name, subtype, parameters)
+    role = str(integration.raw.get("CredentialsArn") or "")
+    check_parameters(name, parameters, version=integration.payload_format_version, role=role)
+    subtype = SUBTYPES[name]
     try:
         given = {key: value_of(text, served.look_up) for key, text in parameters.items()}
     except ValueError as error:
@@ -89,17 +89,25 @@ def service_request(integration: Integration, served: Served) -> ServiceRequest:
     request = AwsRequest(
         "POST", subtype.service, region, "/", headers=headers, body=json.dumps(body).encode()
     )
-    return ServiceRequest(request, str(integration.raw["CredentialsArn"]))
+    return ServiceRequest(request, role)
 
 
-def _check(
-    integration: Integration, name: str, subtype: Subtype, parameters: Mapping[str, str]
-) -> None:
-    if integration.payload_format_version != "1.0":
-        raise IntegrationProblem(
-            f"{name} has PayloadFormatVersion {integration.payload_format_version!r}; it must be '1.0'"
-        )
-    if not integration.raw.get("CredentialsArn"):
+def check_parameters(name: str, parameters: Mapping[str, str], *, version: str, role: str) -> None:
+    """Refuse an integration that is not set up as AWS wants it.
+
+    Args:
+        name: one of :data:`SUBTYPES`.
+        parameters: ``RequestParameters``.
+        version: ``PayloadFormatVersion``.
+        role: ``CredentialsArn``; empty without one.
+
+    Raises:
+        IntegrationProblem: what is wrong.
+    """
+    subtype = SUBTYPES[name]
+    if version != "1.0":
+        raise IntegrationProblem(f"{name} has PayloadFormatVersion {version!r}; it must be '1.0'")
+    if not role:
         raise IntegrationProblem(
             f"{name} needs a role that may call the service: give create_integration a CredentialsArn"
         )

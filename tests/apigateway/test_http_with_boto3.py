@@ -13,9 +13,11 @@ from urllib.request import Request, urlopen
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from labkit import package
 from labkit.lab import Lab, running
+from tests.fidelity.plugin import Values
 
 DEADLINE = 20.0
 GUARD = b"""
@@ -238,3 +240,44 @@ def test_request_waits_for_an_express_execution(shop: Shop) -> None:
     assert json.loads(execution["output"]) == {"got": 7}
     status, execution, _ = shop.post("/StartSyncExecution", {"m": 7})
     assert (status, execution["status"], execution["error"]) == (200, "FAILED", "States.Runtime")
+
+
+SERVICE = {
+    "IntegrationType": "AWS_PROXY",
+    "IntegrationSubtype": "StepFunctions-StartExecution",
+    "PayloadFormatVersion": "1.0",
+    "CredentialsArn": "arn:aws:iam::123456789012:role/starts",
+    "RequestParameters": {"StateMachineArn": "$stageVariables.machine"},
+}
+PROXY = {
+    "IntegrationType": "HTTP_PROXY",
+    "IntegrationMethod": "ANY",
+    "IntegrationUri": "http://localhost/",
+    "PayloadFormatVersion": "1.0",
+}
+
+
+@pytest.mark.behaviour("http.services.create", "http.mapping.create")
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        (SERVICE, {"CredentialsArn": ""}, "CredentialsArn"),
+        (SERVICE, {"RequestParameters": {"Input": "{}"}}, "StateMachineArn"),
+        (SERVICE, {"RequestParameters": {"StateMachineArn": "a", "Inputs": "{}"}}, "Inputs"),
+        (SERVICE, {"PayloadFormatVersion": "2.0"}, "PayloadFormatVersion"),
+        (PROXY, {"RequestParameters": {"append:header.Via": "me"}}, "'Via'"),
+        (PROXY, {"RequestParameters": {"append:path": "/a"}}, "'append:path'"),
+        (PROXY, {"ResponseParameters": {"200": {"append:path": "/a"}}}, "'append:path'"),
+    ],
+)
+def test_integration_that_can_never_work_is_not_created(
+    lab: Lab, right: dict[str, Any], wrong: dict[str, Any], said: str, expected: Values
+) -> None:
+    apis = boto3.client("apigatewayv2")
+    api = apis.create_api(Name="refuses", ProtocolType="HTTP")["ApiId"]
+    with pytest.raises(ClientError, match=said) as refused:
+        apis.create_integration(ApiId=api, **{**right, **wrong})
+    assert refused.value.response["Error"]["Code"] == expected["http.services.create"].code
+    assert refused.value.response["Error"]["Code"] == expected["http.mapping.create"].code
+    apis.create_integration(ApiId=api, **right)
+    assert len(apis.get_integrations(ApiId=api)["Items"]) == 1
