@@ -71,7 +71,7 @@ def function_of(authorizer: Mapping[str, Any], variables: Mapping[str, str]) -> 
     kind, uri = authorizer.get("AuthorizerType"), str(authorizer.get("AuthorizerUri") or "")
     if kind != "REQUEST":
         raise AuthorizerProblem(
-            f"it is of type {kind!r}; WebSocket APIs have authorizers of type 'REQUEST' only"
+            f"it is of type {kind!r}; an authorizer that is a Lambda function is of type 'REQUEST'"
         )
     function = function_in(with_variables(uri, variables))
     if function is None:

@@ -59,10 +59,10 @@ HOP_BY_HOP = frozenset(
 """RFC 9110 7.6.1: for one connection only; an intermediary does not hand them on."""
 
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 """RFC 9110 5.6.2: what a header's name is made of."""
 
-_NO_VALUE = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
+NO_VALUE = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 """RFC 9110 5.5: what a header's value does not hold."""
 
 
@@ -344,9 +344,9 @@ def _text(name: str, value: Any) -> str:
         text = str(value)
     else:
         raise MalformedAnswer(f"the value of {name!r} must be a string, not {_kind(value)}")
-    if _TOKEN.fullmatch(name) is None:
+    if TOKEN.fullmatch(name) is None:
         raise MalformedAnswer(f"{name!r} is no name of a header")
-    if _NO_VALUE.search(text):
+    if NO_VALUE.search(text):
         raise MalformedAnswer(
             f"the value of {name!r} holds a line break, or what else no header can"
         )

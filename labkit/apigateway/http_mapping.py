@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
 from labkit.apigateway.data_mapping import MappingProblem
+from labkit.apigateway.http_events import NO_VALUE, TOKEN
 from labkit.apigateway.http_message import HttpRequest, HttpResponse
 from labkit.apigateway.http_served import Served, in_body, value_of
 from labkit.apigateway.json_path import MISSING
@@ -177,10 +178,16 @@ def _changes(
             raise MappingProblem(
                 f"{where}: the header {name!r} is reserved and cannot be mapped; take another name"
             )
+        if place == "header" and not TOKEN.fullmatch(name):
+            raise MappingProblem(f"{where}: {name!r} is no name of a header")
         try:
             value = "" if how == "remove" else value_of(expression, look_up)
         except ValueError as error:
             raise MappingProblem(f"{where}: {error}") from None
+        if place == "header" and value and NO_VALUE.search(value):
+            raise MappingProblem(
+                f"{where}: the value of {key!r} holds a line break, or what else no header can"
+            )
         if value is not None:
             found.append(_Change(how, place, name, value))
     return found

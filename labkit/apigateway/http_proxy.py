@@ -26,7 +26,14 @@ from labkit.apigateway.lambda_uri import with_variables
 from labkit.apigateway.model import Integration
 from labkit.trace import HEADER, Trace
 
-_NOT_PASSED = HOP_BY_HOP | {"host", "content-length", "forwarded", "via", HEADER.lower()}
+_NOT_PASSED = HOP_BY_HOP | {
+    "content-length",
+    "expect",  # answered already: the body is here
+    "forwarded",
+    "host",
+    "via",
+    HEADER.lower(),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,6 +181,7 @@ async def test_policy_decides_by_method_and_path(
         (ALLOW, {"AuthorizerPayloadFormatVersion": None}),
         (ALLOW, {"AuthorizerPayloadFormatVersion": "1.0"}),
         (ALLOW, {"IdentitySource": ["route.request.header.Auth"]}),
+        (ALLOW, {"AuthorizerType": "JWT"}),
         (ALLOW, {"AuthorizerUri": "arn:aws:sqs:us-east-1:123456789012:queue"}),
     ],
 )
