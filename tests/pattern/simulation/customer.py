@@ -5,21 +5,26 @@ They order when they like, take their time before they listen, crash and start a
 
 from __future__ import annotations
 
+import base64
+import json
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
+from urllib.parse import parse_qs, urlencode
 
 import websocket
 
 from tests.pattern.simulation.cloud import Cloud
 from tests.pattern.simulation.network import ORDERS_URL, Network, Socket
-from tests.pattern.simulation.schedule import Promise, Schedule
+from tests.pattern.simulation.schedule import EPOCH, Promise, Schedule
 
 PATIENCE = 900.0
 """Seconds that a customer waits for an answer, and again for the result: less than TCP takes to give a
 silent connection up."""
+
+EAVESDROPPER = "eavesdropper"
 
 LINGERS = 60.0
 """Seconds that a customer keeps the connection open when the result is there."""
@@ -65,13 +70,18 @@ class Customer:
         name: for the timeline.
         key: the idempotency key.
         order: what is ordered.
-        programs: the client programs; each but the last crashed.
+        tabs: the client programs of each tab that follows the order; each but the last crashed.
     """
 
     name: str
     key: str
     order: dict[str, Any]
-    programs: list[Program] = field(default_factory=list)
+    tabs: list[list[Program]] = field(default_factory=list)
+
+    @property
+    def programs(self) -> list[Program]:
+        """The client programs of all tabs."""
+        return [program for tab in self.tabs for program in tab]
 
 
 def order(draw: random.Random, customer: str) -> dict[str, Any]:
@@ -82,11 +92,22 @@ def order(draw: random.Random, customer: str) -> dict[str, Any]:
 
 
 def begin(customer: Customer, pattern: Pattern, network: Network, cloud: Cloud) -> None:
-    """Start the customer's program; should it crash, start it again."""
+    """Open a tab that orders and follows the order; and sometimes a second one, which does the same."""
+    tab: list[Program] = []
+    customer.tabs.append(tab)
+    _start(customer, tab, pattern, network, cloud)
+    if len(customer.tabs) == 1 and cloud.faults.strikes("client: second tab", customer.name):
+        cloud.some_time(lambda: begin(customer, pattern, network, cloud))
+
+
+def _start(
+    customer: Customer, tab: list[Program], pattern: Pattern, network: Network, cloud: Cloud
+) -> None:
+    """Start the tab's program; should it crash, start it again."""
     schedule, draw = cloud.schedule, cloud.draw
-    again = " again" * len(customer.programs)
-    program = Program(customer.name + again)
-    customer.programs.append(program)
+    second = " in a second tab" * (len(customer.tabs) - 1)
+    program = Program(customer.name + second + " again" * len(tab))
+    tab.append(program)
 
     def listen(message: dict[str, Any]) -> None:
         cloud.note(program.name, f"is given {message['type']} #{message['sequence']}")
@@ -123,10 +144,36 @@ def begin(customer: Customer, pattern: Pattern, network: Network, cloud: Cloud) 
             schedule.kill(task)
             for socket in network.of(program.name):
                 socket.close()
-            begin(customer, pattern, network, cloud)
+            _start(customer, tab, pattern, network, cloud)
 
     if cloud.faults.strikes("client: starts again", customer.name):
         cloud.some_time(crash)
+
+
+def eavesdrop(url: str, network: Network, cloud: Cloud) -> None:
+    """Somebody who read the URL of a connection in a log, or knows an order's name, listens."""
+    if cloud.draw.random() < 0.5:
+        url = _with_a_ticket_of_ones_own(url, cloud.schedule.now)
+
+    def run() -> None:
+        try:
+            socket = network.connect(EAVESDROPPER, url, timeout=15.0)
+            socket.send(json.dumps({"action": "subscribe"}))
+            _linger(socket, cloud.schedule)
+            socket.close()
+        except (OSError, websocket.WebSocketException):
+            return
+
+    cloud.schedule.start(EAVESDROPPER, run)
+
+
+def _with_a_ticket_of_ones_own(url: str, now: float) -> str:
+    address, _, query = url.partition("?")
+    payload, _, signature = parse_qs(query)["ticket"][0].partition(".")
+    execution, _expires, _nonce = json.loads(base64.urlsafe_b64decode(payload + "=="))
+    made = json.dumps([execution, int(EPOCH + now) + 60, "made up"]).encode()
+    ticket = f"{base64.urlsafe_b64encode(made).rstrip(b'=').decode()}.{signature}"
+    return f"{address}?{urlencode({'ticket': ticket})}"
 
 
 def _dawdle(cloud: Cloud) -> None:

@@ -40,6 +40,8 @@ GENTLE = (
     "aws.call: conflict",
     "state.enter: delay",
     "client: starts again",
+    "client: second tab",
+    "client: eavesdropper",
 )
 
 ROUGH = (

@@ -18,6 +18,7 @@ import json
 import math
 import urllib.error
 from collections import deque
+from collections.abc import Callable
 from email.message import Message as Headers
 from functools import partial
 from typing import Any
@@ -126,7 +127,10 @@ class Network:
     Attributes:
         schedule: when things happen.
         sockets: every connection that was tried, oldest first.
+        overheard: told of the URL of each connection once it is open.
     """
+
+    overheard: Callable[[str], object]
 
     def __init__(self, cloud: Cloud) -> None:
         cloud.post = self.post
@@ -229,6 +233,7 @@ class Network:
                 self._cloud.at(TOO_EARLY, partial(self.schedule.keep, opening))
                 self.schedule.wait(opening, self._cloud.draw.uniform(0.0, SLOW))
             self._open(socket)
+            self.overheard(url)
             status = 101
         if not self._faults.strikes("handshake: answer lost", "handshake"):
             self.schedule.sleep(self._cloud.hop())

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.pattern.simulation.cloud import Cloud, Execution
-from tests.pattern.simulation.customer import Customer, Pattern, Program
+from tests.pattern.simulation.cloud import Cloud, Execution, shown
+from tests.pattern.simulation.customer import EAVESDROPPER, Customer, Pattern, Program
 from tests.pattern.simulation.network import Network
 
 
@@ -48,24 +48,27 @@ class End:
                 return dict(json.loads(item["result"]["S"])["body"])
         return {}
 
+    def lasting(self) -> list[Program]:
+        """The program of each tab that did not crash."""
+        return [tab[-1] for customer in self.customers for tab in customer.tabs]
+
     def frames(self, program: Program) -> list[str]:
         """What arrived at a program, over all its connections."""
         return [text for socket in self.network.of(program.name) for text in socket.frames]
 
 
 def the_result_arrives(end: End) -> Iterator[str]:
-    for customer in end.customers:
-        *_, last = customer.programs
+    for last in end.lasting():
         if last.error:
             yield f"{last.name} has no result ({last.error})"
 
 
 def the_result_is_the_one_that_is_stored(end: End) -> Iterator[str]:
     for customer in end.customers:
-        *_, last = customer.programs
         stored = end.result(customer)
-        if last.result is not None and last.result != stored:
-            yield f"{last.name} got {last.result}, and {stored} is stored"
+        for program in customer.programs:
+            if program.result is not None and program.result != stored:
+                yield f"{program.name} got {program.result}, and {stored} is stored"
 
 
 def nothing_is_given_twice(end: End) -> Iterator[str]:
@@ -113,6 +116,9 @@ def everybody_hears_of_their_own_order_only(end: End) -> Iterator[str]:
                 of = json.loads(text).get("execution")
                 if of not in (None, *(each.name for each in end.executions(customer))):
                     yield f"{program.name} hears of {of}"
+    for socket in end.network.of(EAVESDROPPER):
+        if socket.frames:
+            yield f"an eavesdropper hears {shown(socket.frames[0])} on {socket.id}"
 
 
 def whoever_listens_is_sent_the_result(end: End) -> Iterator[str]:

@@ -14,7 +14,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 
 from tests.pattern.simulation.cloud import Answered, Cloud, give_back_retries
-from tests.pattern.simulation.customer import Customer, Pattern, begin, order
+from tests.pattern.simulation.customer import Customer, Pattern, begin, eavesdrop, order
 from tests.pattern.simulation.faults import Faults
 from tests.pattern.simulation.network import Network
 from tests.pattern.simulation.promises import PROMISES, End, Rule
@@ -109,6 +109,12 @@ def _simulate(pattern: Pattern, seed: int) -> Outcome:
     faults = Faults(draw, strike)
     cloud = Cloud(schedule, draw, faults, pattern.functions, pattern.machine, note)
     network = Network(cloud)
+
+    def overheard(url: str) -> None:
+        if faults.strikes("client: eavesdropper", "handshake"):
+            cloud.some_time(lambda: eavesdrop(url, network, cloud))
+
+    network.overheard = overheard
     pattern.functions["connect"].signing_key()  # warm, whatever happened with the seed before
 
     stock = {"tea": draw.choice((1, 2, 10)), "cup": 100}

@@ -37,7 +37,7 @@ class Variant:
 
     Attributes:
         name: for the command line.
-        failure: which of the pattern's nine failures it lets happen, by number, such as ``F1``.
+        failure: which failure it lets happen, by number, such as ``F1``; ``seen`` if a seed showed it.
         mistake: what is wrong.
         breaks: the promise that is broken by it.
         changes: gives the text of a file with the mistake, by the file's place in ``labkit/pattern``.
@@ -93,6 +93,11 @@ def _frozen(text: str) -> str:
 def _knows_no_gone(states: dict[str, Any]) -> None:
     gone, _anything_else = states["Notify"]["Catch"]
     states["Notify"]["Catch"] = [{**gone, "ErrorEquals": ["410"]}]
+
+
+def _fails_with_its_delivery(states: dict[str, Any]) -> None:
+    gone, _anything_else = states["Notify"]["Catch"]
+    states["Notify"]["Catch"] = [gone]
 
 
 TELLS_NOTHING = instead("    if stored:\n", "    if False:\n")
@@ -237,6 +242,51 @@ VARIANTS = (
                 '"attribute_not_exists(reservation)"', '"attribute_exists(executionName)"'
             )
         },
+    ),
+    Variant(
+        "lets-one-tab-in",
+        "F10",
+        "a connection is written only if there is none: a second tab, or a client that is back, is "
+        "locked out",
+        promises.the_result_arrives,
+        {
+            "functions/execution.py": instead(
+                "(attribute_not_exists(connectedAt) OR connectedAt <= :at)",
+                "(attribute_not_exists(connectionId) OR connectionId = :mine)",
+            )
+        },
+    ),
+    Variant(
+        "takes-each-ticket",
+        "F11",
+        "the ticket's signature is not looked at: whoever knows an order's name hears of it",
+        promises.everybody_hears_of_their_own_order_only,
+        {
+            "functions/ticket.py": instead(
+                "        if not hmac.compare_digest("
+                "signature.encode(), _signature(payload, secret).encode()):\n",
+                "        if not signature:\n",
+            )
+        },
+    ),
+    Variant(
+        "takes-a-ticket-twice",
+        "F11",
+        "a ticket is good until it expires: whoever reads one in a log hears of the order",
+        promises.everybody_hears_of_their_own_order_only,
+        {
+            "functions/execution.py": instead(
+                '        condition += " AND NOT contains(usedTickets, :nonce)"\n',
+                '        values.pop(":nonce")\n',
+            )
+        },
+    ),
+    Variant(
+        "fails-with-its-delivery",
+        "F14",
+        "Notify catches nothing but 410: an order that is done fails because nobody can be told",
+        promises.no_order_fails_for_its_delivery,
+        {MACHINE: states(_fails_with_its_delivery)},
     ),
     # These the reference implementation had, until seeds showed them.
     Variant(
