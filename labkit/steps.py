@@ -208,6 +208,7 @@ _TOLD = frozenset(
         "task.failed",
         "execution.ended",
         "fault.applied",
+        "cloud.warning",
     }
 )
 
@@ -279,6 +280,8 @@ def _meaning(event: Event, cause: Step | None) -> tuple[Kind, str, str, str, str
         case "fault.applied":
             where = _struck(event)
             return Kind.NOTE, where, where, f"fault: {data['action']} at {data['step']}", "", False
+        case "cloud.warning":
+            return Kind.NOTE, caller, caller, "warning", str(data["message"]), False
         case other:
             raise AssertionError(f"{other} is in _TOLD, and nothing here says what it means")
 

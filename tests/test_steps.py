@@ -195,6 +195,15 @@ def test_a_message_is_told_by_its_action_or_type_else_by_its_size() -> None:
     ]
 
 
+def test_warning_stands_where_it_was_caused() -> None:
+    story = Story()
+    function = invoked(story, story.then("http.request", method="GET", path="/"))
+    story.then("cloud.warning", function, message="It may not.")
+    warning = steps(story.log)[-1]
+    assert (warning.sentence, warning.measured) == ("Lambda: warning", "It may not.")
+    assert (warning.parent, warning.failed) == (function.seq, False)
+
+
 class Anything(dict[str, Any]):
     """Data with every member."""
 

@@ -100,5 +100,7 @@ def explain(event: Event) -> str:
             return "The execution is over, and its last state was not left."
         case "fault.applied":
             return "A fault that was set on purpose strikes here."
+        case "cloud.warning":
+            return "The local cloud says what is wrong here, or what AWS would do in another way."
         case _:
             return ""

@@ -15,6 +15,7 @@ import websocket
 
 from labkit.lab import Lab, running
 from labkit.resources import client, function, integration, permission, role
+from labkit.timeline import timeline
 from tests.fidelity.plugin import Values
 
 DEADLINE = 20
@@ -118,6 +119,7 @@ def test_message_without_permission_is_an_error_until_it_is_given(
         socket.send("three")
         assert json.loads(socket.recv())["message"] == expected.message
     assert len(warned(lab, before)) == 2
+    assert timeline(lab.log.after(before)).count("add_permission(FunctionName='may-answer'") == 2
     # The process has gone on: a permission is no change of the function.
     invoked = [e for e in lab.log.after(before) if e.kind == "function.invoked"]
     assert [e["cold"] for e in invoked] == [True]
