@@ -2,8 +2,9 @@
 
 Source: RFC 6455, section 4.2, and for the statuses "About WebSocket APIs in API Gateway".
 
-Our choices, where AWS documents nothing: the JSON body of a refusal; 426 for a request that is no
-upgrade; 414 for a URL that is too long.
+The client of a function that refuses gets the function's body, as JSON and whatever type it names
+(captured).  Our choices, where AWS documents nothing: the JSON body of any other refusal; 426 for a request
+that is no upgrade; 414 for a URL that is too long.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -39,24 +41,30 @@ class Refused(LabError):
     Attributes:
         status: the HTTP status.
         reason: why, for the event log.
+        told: what the function that refuses tells the client, if it tells anything.
     """
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(self, status: int, reason: str, told: str | None = None) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
+        self.told = told
 
-    def body(self, connection_id: str, request_id: str) -> dict[str, str]:
-        """The JSON body of the response; it names no reason, as little as AWS does."""
+    def body(self, connection_id: str, request_id: str) -> str:
+        """The body of the response: the function's own, or JSON that names no reason."""
+        if self.told is not None:
+            return self.told
         try:
             phrase = HTTPStatus(self.status).phrase
         except ValueError:
             phrase = "Refused"
-        return {
-            "message": _MESSAGES.get(self.status, phrase),
-            "connectionId": connection_id,
-            "requestId": request_id,
-        }
+        return json.dumps(
+            {
+                "message": _MESSAGES.get(self.status, phrase),
+                "connectionId": connection_id,
+                "requestId": request_id,
+            }
+        )
 
 
 def check(method: str, headers: Mapping[str, str], url: str, longest: int) -> None:

@@ -266,7 +266,13 @@ class WebSocketApis:
         except Refused as refused:
             status, problem = refused.status, refused.reason
             self._log.append("handshake.refused", trace, **where, status=status, reason=problem)
-            return web.json_response(refused.body(connection_id, request_id), status=status)
+            return web.Response(
+                status=status,
+                text=refused.body(connection_id, request_id),
+                content_type="application/json",
+                charset="UTF-8",
+                headers={"x-amz-apigw-id": request_id},
+            )
         finally:
             if stage is not None:
                 self._record(stage, origin, CONNECT, "CONNECT", request_id, status, problem)
@@ -332,7 +338,8 @@ class WebSocketApis:
             self._warn(trace, _malformed(route, error))
             raise Refused(502, f"the $connect function's answer is malformed: {error}") from error
         if not 200 <= answer.status < 300:
-            raise Refused(answer.status, f"the $connect function answered {answer.status}")
+            why = f"the $connect function answered {answer.status}"
+            raise Refused(answer.status, why, answer.body)
         return origin, subprotocol
 
     def _open(

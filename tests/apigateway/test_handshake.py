@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from labkit.apigateway.handshake import Refused, accept, check, switching_protocols
@@ -57,7 +59,7 @@ def test_url_may_have_4096_characters(expected: Values) -> None:
 
 @pytest.mark.behaviour("websocket.handshake.body", "websocket.handshake.raises")
 def test_refusal_tells_the_client_no_reason(expected: Values) -> None:
-    body = Refused(502, "a secret of the function").body("c", "r")
+    body = json.loads(Refused(502, "a secret of the function").body("c", "r"))
     assert list(body) == expected.members
     assert list(body.values()) == [expected.message, "c", "r"]
 

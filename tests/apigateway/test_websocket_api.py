@@ -129,6 +129,27 @@ async def test_status_of_the_connect_function_is_the_handshakes(
         assert gateway.functions.of("DISCONNECT") == []
 
 
+@pytest.mark.behaviour("websocket.handshake.told")
+async def test_client_gets_the_body_of_a_function_that_refuses(
+    start: Start, stage_with: MakeStage, expected: Values
+) -> None:
+    async with start(stage_with("$connect")) as gateway:
+        gateway.functions["connect"] = answers({"statusCode": 403, "body": '{"not": "today"}'})
+        async with aiohttp.ClientSession() as session:
+            address = gateway.url.replace("ws://", "http://")
+            asked = {
+                "Connection": "Upgrade",
+                "Upgrade": "websocket",
+                "Sec-WebSocket-Version": "13",
+                "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+            }
+            async with session.get(address, headers=asked) as refused:
+                assert (refused.status, await refused.text()) == (403, '{"not": "today"}')
+                assert refused.headers["content-type"] == expected.type
+                [event] = await gateway.invoked("CONNECT")
+                assert refused.headers[expected.header] == event["requestContext"]["requestId"]
+
+
 @pytest.mark.behaviour("websocket.handshake.success")
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
 async def test_any_2xx_opens_the_connection(
