@@ -191,10 +191,10 @@ def test_parsed_programs_keep_no_state_of_an_execution():
     backend = Backend(log=log, faults=Faults(log), clock=Clock(1000))
     try:
         sfn = backend.client("stepfunctions", "us-east-1", "123456789012")
-        inner = {"StartAt": "X", "States": {"X": {"Type": "Pass", "End": True}}}
+        a, b, c = ({"StartAt": x, "States": {x: {"Type": "Pass", "End": True}}} for x in "abc")
         states = {
-            "P": {"Type": "Parallel", "Branches": [inner, inner], "Next": "M"},
-            "M": {"Type": "Map", "ItemProcessor": inner, "Next": "W"},
+            "P": {"Type": "Parallel", "Branches": [a, b], "Next": "M"},
+            "M": {"Type": "Map", "ItemProcessor": c, "Next": "W"},
             "W": {"Type": "Wait", "Seconds": 1, "End": True},
         }
         arn = sfn.create_state_machine(

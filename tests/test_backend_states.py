@@ -697,7 +697,10 @@ def test_presence_is_asked_before_the_value(world):
 
 def test_parallel_gives_the_results_of_its_branches_in_order(world):
     def branch(result):
-        return {"StartAt": "X", "States": {"X": {"Type": "Pass", "Result": result, "End": True}}}
+        return {
+            "StartAt": result,
+            "States": {result: {"Type": "Pass", "Result": result, "End": True}},
+        }
 
     states = {"P": {"Type": "Parallel", "Branches": [branch("a"), branch("b")], "End": True}}
     assert world.result(states) == ["a", "b"]

@@ -1,7 +1,9 @@
 """Which definitions CreateStateMachine and UpdateStateMachine refuse, in AWS's words.
 
 Source: answers of AWS that were published: the resource that is not recognized, the missing and the
-unreachable target, the missing terminal state.  AWS writes ``Missing 'Next' target`` for every kind
+unreachable target, the missing terminal state, the duplicate name (of which the place inside a
+branch is not verified).  "State names MUST be unique within the scope of the whole state machine."
+(Amazon States Language specification, "States".)  AWS writes ``Missing 'Next' target`` for every kind
 of target, a ``StartAt`` included, and reports no unreachable state in a workflow without a terminal
 state.  The words for a missing field are not verified.
 
@@ -38,7 +40,7 @@ def problems(definition: str, kind: str = "STANDARD") -> list[str]:
         machine = json_text.parse(definition)
     except ValueError as error:
         return [f"INVALID_JSON_DESCRIPTION: {error}"]
-    return list(_machine(machine, "", kind == express.EXPRESS))
+    return [*_machine(machine, "", kind == express.EXPRESS), *_duplicates(machine)]
 
 
 def message(found: list[str]) -> str:
@@ -64,6 +66,28 @@ def _machine(machine: Any, at: str, is_express: bool) -> Iterator[str]:
         yield from _state(state, f"{at}/States/{name}", is_express)
     whole = {name: state for name, state in states.items() if isinstance(state, dict)}
     yield from _transitions(str(machine["StartAt"]), whole, at)
+
+
+def _duplicates(machine: Any) -> Iterator[str]:
+    """Names that two states of the whole machine have, those in branches and processors included."""
+    there: set[str] = set()
+    for name, place in _names(machine, ""):
+        if name in there:
+            yield f"DUPLICATE_STATE_NAME: Duplicate State name: {name} at {place}"
+        there.add(name)
+
+
+def _names(machine: Any, at: str) -> Iterator[tuple[str, str]]:
+    """The name of each state, with its place."""
+    states = machine.get("States") if isinstance(machine, dict) else None
+    if not isinstance(states, json_text.Object):
+        return
+    for name in [*states, *states.twice]:
+        yield name, f"{at}/States/{name}"
+    for name, state in states.items():
+        if isinstance(state, dict):
+            for place, inner in _inner(state, f"{at}/States/{name}"):
+                yield from _names(inner, place)
 
 
 def _state(state: Any, at: str, is_express: bool) -> Iterator[str]:
@@ -105,11 +129,11 @@ def _task(state: Mapping[str, Any], at: str) -> Iterator[str]:
 
 def _inner(state: Mapping[str, Any], at: str) -> Iterator[tuple[str, Any]]:
     """The machines inside a Parallel or Map state, with their places."""
-    if state["Type"] == "Parallel":
+    if state.get("Type") == "Parallel":
         branches = state.get("Branches")
         for number, branch in enumerate(branches if isinstance(branches, list) else []):
             yield f"{at}/Branches[{number}]", branch
-    elif state["Type"] == "Map":
+    elif state.get("Type") == "Map":
         for name in ("ItemProcessor", "Iterator"):
             if name in state:
                 yield f"{at}/{name}", state[name]

@@ -8,12 +8,27 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import Any, NoReturn
 
 DEEPEST = 200
 """Arrays and objects that may lie within one another."""
 
 _SURROGATE = re.compile(r"\\u[dD][89abABcdefCDEF]")
+
+
+class Object(dict[str, Any]):
+    """A JSON object, which may have a name twice; as in any reader, the last one counts.
+
+    Attributes:
+        twice: the names that it has more than once.
+    """
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.twice = [
+            name for name, count in Counter(name for name, _ in pairs).items() if count > 1
+        ]
 
 
 def parse(text: str) -> Any:
@@ -24,7 +39,7 @@ def parse(text: str) -> Any:
     """
     text.encode()  # refuses half of a surrogate pair
     try:
-        value = json.loads(text, parse_constant=_refuse)
+        value = json.loads(text, parse_constant=_refuse, object_pairs_hook=Object)
     except RecursionError:
         raise _too_deep() from None
     if _SURROGATE.search(text):

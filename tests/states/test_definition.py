@@ -108,18 +108,45 @@ def test_loop_without_an_end_is_one_problem(expected):
 
 
 def test_states_of_branches_and_of_maps_are_looked_into():
-    wrong = {"StartAt": "X", "States": {"X": {"Type": "Task", "Resource": "no", "End": True}}}
+    def wrong(name):
+        state = {"Type": "Task", "Resource": "no", "End": True}
+        return {"StartAt": name, "States": {name: state}}
+
     machine = {
         "StartAt": "P",
         "States": {
-            "P": {"Type": "Parallel", "Branches": [wrong], "Next": "M"},
-            "M": {"Type": "Map", "ItemProcessor": wrong, "End": True},
+            "P": {"Type": "Parallel", "Branches": [wrong("X")], "Next": "M"},
+            "M": {"Type": "Map", "ItemProcessor": wrong("Y"), "End": True},
         },
     }
     assert [p.rpartition(" at ")[2] for p in refused(machine)] == [
         "/States/P/Branches[0]/States/X/Resource",
-        "/States/M/ItemProcessor/States/X/Resource",
+        "/States/M/ItemProcessor/States/Y/Resource",
     ]
+
+
+@pytest.mark.behaviour("states.definitions.duplicate-name")
+def test_name_that_two_states_have_is_refused_wherever_they_are(expected):
+    inner = {"StartAt": "X", "States": {"X": {"Type": "Pass", "End": True}}}
+    machine = {
+        "StartAt": "P",
+        "States": {
+            "P": {"Type": "Parallel", "Branches": [inner, inner], "Next": "M"},
+            "M": {"Type": "Map", "ItemProcessor": inner, "Next": "Y"},
+            "Y": {"Type": "Pass", "End": True},
+        },
+    }
+    assert refused(machine) == [
+        f"{expected.begins}X at /States/P/Branches[1]/States/X",
+        f"{expected.begins}X at /States/M/ItemProcessor/States/X",
+    ]
+
+
+@pytest.mark.behaviour("states.definitions.duplicate-name")
+def test_name_that_an_object_has_twice_is_not_overlooked(expected):
+    state = '"X": {"Type": "Pass", "End": true}'
+    found = problems(f'{{"StartAt": "X", "States": {{{state}, {state}}}}}')
+    assert found == [f"{expected.begins}X at /States/X"]
 
 
 @pytest.mark.behaviour("states.definitions.missing-field")
