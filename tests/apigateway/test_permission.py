@@ -183,6 +183,32 @@ def test_integration_with_a_role_needs_no_permission(lab: Lab) -> None:
     assert http_api.get("/") == (200, b"ran")
 
 
+@pytest.mark.behaviour("websocket.integrations.permission-qualifier")
+def test_alias_behind_a_route_needs_a_permission_of_its_own(lab: Lab) -> None:
+    api, functions = Api("WEBSOCKET", "$connect", name="by-alias"), boto3.client("lambda")
+    permission(api.function, api.id)
+    functions.publish_version(FunctionName=api.function)
+    functions.create_alias(FunctionName=api.function, Name="live", FunctionVersion="1")
+    live, apis = f"{api.function}:live", client("apigatewayv2")
+    (route,) = apis.get_routes(ApiId=api.id)["Items"]
+    apis.update_route(
+        ApiId=api.id, RouteId=route["RouteId"], Target=f"integrations/{integration(api.id, live)}"
+    )
+    before = lab.log.last
+    assert api.status() == 500
+    (message,) = warned(lab, before)
+    assert "FunctionName='by-alias', Qualifier='live'" in message
+    functions.add_permission(
+        FunctionName="by-alias",
+        Qualifier="live",
+        StatementId="live",
+        Action="lambda:InvokeFunction",
+        Principal="apigateway.amazonaws.com",
+        SourceArn=f"arn:aws:execute-api:us-east-1:123456789012:{api.id}/*",
+    )
+    assert api.status() == 101
+
+
 @pytest.mark.behaviour("websocket.authorizer.permission")
 @pytest.mark.parametrize("by_role", [False, True])
 def test_authorizer_without_permission_lets_nobody_in(

@@ -107,6 +107,7 @@ def test_any_statement_is_enough_and_none_is_not() -> None:
     assert not allows((), FUNCTION, CONNECT)
 
 
+@pytest.mark.behaviour("websocket.integrations.permission-qualifier")
 @pytest.mark.parametrize(
     ("given_to", "invoked", "allowed"),
     [
