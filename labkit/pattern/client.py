@@ -250,9 +250,10 @@ def _is_error(text: str) -> bool:
     function fails, and the like for other reasons.
     """
     try:
-        return {"message", "connectionId", "requestId"} <= json.loads(text).keys()
-    except (ValueError, AttributeError):
+        said = json.loads(text)
+    except ValueError:
         return False
+    return isinstance(said, dict) and {"message", "connectionId", "requestId"} <= said.keys()
 
 
 def _remaining(deadline: float) -> float:

@@ -450,6 +450,15 @@ def test_a_lost_connection_is_replaced_with_a_fresh_ticket(follow: Follow) -> No
     assert seen["result"] == {"status": "accepted"}
 
 
+def test_a_subscribe_that_fails_is_not_waited_for_but_sent_again(follow: Follow) -> None:
+    error = '{"message": "Internal server error", "connectionId": "c", "requestId": "r"}'
+    tickets = [[202, PLACED[1].replace("?t", f"?t{number}")] for number in (1, 2)]
+    seen = follow(tickets, [[error], [RESULT]])
+    assert seen["opened"] == ["wss://x?t1", "wss://x?t2"]
+    assert seen["sent"] == ['{"action":"subscribe"}'] * 2
+    assert (seen["news"], seen["dropped"]) == ([3], 0)
+
+
 def test_what_is_no_message_of_ours_is_no_news(follow: Follow) -> None:
     others = ["", "no JSON", "[]", "7", "null", '{"type": "help"}', '{"sequence": "3"}']
     seen = follow([PLACED], [[*others, message(2), message(1), RESULT]])
