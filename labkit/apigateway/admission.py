@@ -4,7 +4,8 @@ The rules are in :mod:`labkit.apigateway.throttle`, :mod:`~labkit.apigateway.aut
 :mod:`~labkit.apigateway.api_key`.  The statuses of an authorizer are those of "Control access to
 WebSocket APIs with AWS Lambda REQUEST authorizers": 401 for a missing identity source, 403 for a
 policy that does not allow, 500 for a function that fails or answers out of form.  What is throttled gets
-429.
+429.  With IAM authorization a handshake must be signed, in a header or in the URL ("Control access to
+WebSocket APIs with IAM authorization").
 
 Our choices: 403 for an API key that is missing or does not open the stage, which is asked for after the
 authorizer; messages that no route takes count for ``$default``.
@@ -21,6 +22,7 @@ from typing import Any
 
 from aiohttp import web
 
+from labkit.address import is_signed
 from labkit.apigateway import events
 from labkit.apigateway.api_key import AUTHORIZER, HEADER, ApiKey, opens
 from labkit.apigateway.authorizer import (
@@ -118,6 +120,8 @@ class Admission:
         """
         _check_route(route)
         usage_key = ""
+        if route.authorization_type == "AWS_IAM":
+            self._check_signature(request, trace)
         if route.authorization_type == "CUSTOM":
             decision = await self._authorize(
                 request, stage, route, origin, request_id=request_id, now=now, trace=trace
@@ -127,6 +131,15 @@ class Admission:
         if route.raw.get("ApiKeyRequired"):
             await self._check_key(request, stage, usage_key, trace)
         return origin
+
+    def _check_signature(self, request: web.BaseRequest, trace: Trace) -> None:
+        if not is_signed(request.headers, request.query_string):
+            raise Refused(403, "$connect has IAM authorization, and the handshake is not signed")
+        self._warn(
+            trace,
+            "$connect has IAM authorization: the local cloud asks for a signature, and does not check "
+            "that it is right, nor what its owner may do.",
+        )
 
     async def _check_key(
         self, request: web.BaseRequest, stage: Stage, usage_key: str, trace: Trace
@@ -251,7 +264,7 @@ def _error_message(invocation: Invocation) -> object:
 
 
 def _check_route(route: Route) -> None:
-    if route.authorization_type not in ("NONE", "CUSTOM"):
+    if route.authorization_type not in ("NONE", "CUSTOM", "AWS_IAM"):
         raise NotEmulated(
             f"It has an authorizer ({route.authorization_type}), which the local "
             "cloud does not run: nobody gets in. Use a Lambda authorizer (AuthorizationType CUSTOM)."

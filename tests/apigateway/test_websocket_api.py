@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from labkit.apigateway.limits import Limits
+from labkit.apigateway.model import Stage
 from labkit.errors import AwsError
 from tests.fidelity.plugin import Values
 
@@ -322,16 +323,46 @@ async def test_client_that_leaves_a_pending_handshake_leaves_nothing_behind(
         assert gateway.functions.of("DISCONNECT") == []
 
 
-@pytest.mark.behaviour("websocket.handshake.iam")
+def authorized_by(stage: Stage, kind: str) -> Stage:
+    """A stage whose ``$connect`` route has an ``AuthorizationType``."""
+    routes = {"$connect": replace(stage.api.routes["$connect"], authorization_type=kind)}
+    return replace(stage, api=replace(stage.api, routes=routes))
+
+
+@pytest.mark.behaviour("websocket.handshake.other-authorization")
 async def test_what_is_not_emulated_lets_nobody_in_and_says_so(
     start: Start, stage_with: MakeStage, expected: Values
 ) -> None:
-    stage = stage_with("$connect")
-    routes = {"$connect": replace(stage.api.routes["$connect"], authorization_type="AWS_IAM")}
-    async with start(replace(stage, api=replace(stage.api, routes=routes))) as gateway:
+    async with start(authorized_by(stage_with("$connect"), "JWT")) as gateway:
         assert (await refusal(gateway.url))[0] == expected.status
         assert "the local cloud does not" in (await gateway.event("cloud.warning"))["message"]
         assert gateway.functions.events == []
+
+
+@pytest.mark.behaviour("websocket.handshake.unsigned")
+async def test_iam_authorization_refuses_a_handshake_that_is_not_signed(
+    start: Start, stage_with: MakeStage, expected: Values
+) -> None:
+    async with start(authorized_by(stage_with("$connect"), "AWS_IAM")) as gateway:
+        assert (await refusal(gateway.url))[0] == expected.status
+        assert gateway.functions.events == []
+
+
+@pytest.mark.behaviour("websocket.handshake.iam")
+@pytest.mark.parametrize(
+    ("query", "headers"),
+    [
+        ("?X-Amz-Signature=any", {}),
+        ("", {"Authorization": "AWS4-HMAC-SHA256 Credential=any"}),
+    ],
+)
+async def test_any_signature_opens_a_connection_and_that_is_said(
+    start: Start, stage_with: MakeStage, query: str, headers: dict[str, str]
+) -> None:
+    async with start(authorized_by(stage_with("$connect"), "AWS_IAM")) as gateway:
+        async with connect(gateway.url + query, additional_headers=headers):
+            pass
+        assert "does not check" in (await gateway.event("cloud.warning"))["message"]
 
 
 # -- events ---------------------------------------------------------------------------------------
