@@ -93,6 +93,15 @@ class World:
         assert done["status"] == "SUCCEEDED", (done.get("error"), done.get("cause"))
         return json.loads(done["output"])
 
+    def redriven(self, execution):
+        since = self.log.last
+        self.sfn.redrive_execution(executionArn=execution)
+        self.log.wait(
+            lambda e: e.seq > since and e.kind == "execution.ended" and e["execution"] == execution,
+            timeout=SOON,
+        )
+        return self.sfn.describe_execution(executionArn=execution)
+
     def types(self, execution):
         pages = self.sfn.get_paginator("get_execution_history").paginate(executionArn=execution)
         return [event["type"] for page in pages for event in page["events"]]
@@ -1068,10 +1077,7 @@ def test_execution_that_fails_again_can_be_redriven_again(world):
     world.function = lambda payload: ValueError("never")
     arn = world.run({"A": task(FUNCTION)})["executionArn"]
     for count in (1, 2):
-        since = world.log.last
-        world.sfn.redrive_execution(executionArn=arn)
-        world.log.wait(lambda e, s=since: e.seq > s and e.kind == "execution.ended", timeout=SOON)
-        again = world.sfn.describe_execution(executionArn=arn)
+        again = world.redriven(arn)
         assert (again["status"], again["error"], again["redriveCount"]) == (
             "FAILED",
             "ValueError",
@@ -1091,14 +1097,249 @@ def test_stopped_execution_goes_on_and_can_be_stopped_again(world):
     assert world.sfn.describe_execution(executionArn=arn)["status"] == "ABORTED"
 
 
+class Fails:
+    """A function that fails once for each failure that is planned, and otherwise tells its caller.
+
+    Args:
+        world: in which it is the function.
+        *failures: who is failed, by ``who`` in the payload, and the events that come before that.
+    """
+
+    def __init__(self, world, *failures):
+        self._world, self._failures, self._calls = world, list(failures), []
+        self._seen = set()
+        world.function = self
+
+    def __call__(self, payload):
+        who = payload["who"]
+        self._calls.append(who)
+        self._world.log.append("function.called", None, who=who)
+        planned = [each for each in self._failures if each[0] == who]
+        if not planned:
+            return {"by": who}
+        self._failures.remove(planned[0])
+        for kind, data in planned[0][1]:
+            self._comes(kind, data)
+        return ValueError("not yet")
+
+    def _comes(self, kind, data):
+        """Wait for an event that was not waited for before."""
+        event = self._world.log.wait(
+            lambda e: e.kind == kind and e.seq not in self._seen and data.items() <= e.data.items(),
+            timeout=SOON,
+        )
+        self._seen.add(event.seq)
+
+    def calls(self):
+        """Who called since this was asked last, sorted."""
+        calls, self._calls = self._calls, []
+        return sorted(calls)
+
+
+def left(*names):
+    return [("state.exited", {"state": name}) for name in names]
+
+
+def iterated(*indexes):
+    return [("iteration.ended", {"index": index, "status": "SUCCEEDED"}) for index in indexes]
+
+
+def called(who, **fields):
+    return task(FUNCTION, Parameters={"who": who}, **fields)
+
+
+def part(states):
+    return {"StartAt": next(iter(states)), "States": states}
+
+
+def parallel(*branches, **fields):
+    return {"Type": "Parallel", "Branches": [*map(part, branches)], "End": True, **fields}
+
+
+def each(states, **fields):
+    selector = {"who.$": "$$.Map.Item.Value"}
+    return {
+        "Type": "Map",
+        "ItemProcessor": part(states),
+        "ItemSelector": selector,
+        "End": True,
+        **fields,
+    }
+
+
+def since_redrive(world, arn):
+    """Of the history since the last redrive: all types, and the states that were entered."""
+    pages = world.sfn.get_paginator("get_execution_history").paginate(executionArn=arn)
+    events = [event for page in pages for event in page["events"]]
+    assert [event["id"] for event in events] == list(range(1, len(events) + 1))
+    types = [event["type"] for event in events]
+    first = len(types) - types[::-1].index("ExecutionRedriven")
+    details = [event.get("stateEnteredEventDetails") for event in events[first:]]
+    return types[first:], [entered["name"] for entered in details if entered]
+
+
 @pytest.mark.behaviour("states.executions.redrive-branches")
-def test_redriven_parallel_is_warned_of(world):
-    arn = world.run({"P": within("Parallel", {"Type": "Fail", "Error": "Boom"})})["executionArn"]
-    since = world.log.last
-    world.sfn.redrive_execution(executionArn=arn)
-    warning = world.log.wait(lambda e: e.seq > since and e.kind == "cloud.warning", timeout=SOON)
-    assert "The Parallel state P is entered again" in warning["message"]
-    world.log.wait(lambda e: e.seq > since and e.kind == "execution.ended", timeout=SOON)
+def test_redriven_parallel_runs_only_the_branch_that_failed_from_where_it_failed(world):
+    function = Fails(world, ("b2", left("A", "C2")))
+    branches = (
+        {"A": called("a")},
+        {
+            "B1": goes_on(called("b1"), "B2"),
+            "B2": goes_on(called("b2", ResultPath="$.b2"), "B3"),
+            "B3": {"Type": "Pass", "End": True},
+        },
+        {"C1": goes_on(called("c1"), "C2"), "C2": {"Type": "Pass", "End": True}},
+    )
+    states = {
+        "P": goes_on(parallel(*branches, ResultPath="$.results"), "Z"),
+        "Z": {"Type": "Succeed"},
+    }
+    failed = world.run(states, {"order": 7})
+    assert (failed["status"], failed["error"]) == ("FAILED", "ValueError")
+    assert function.calls() == ["a", "b1", "b2", "c1"]
+    done = world.redriven(failed["executionArn"])
+    assert (done["status"], done["redriveCount"]) == ("SUCCEEDED", 1)
+    assert function.calls() == ["b2"]
+    results = [{"by": "a"}, {"by": "b1", "b2": {"by": "b2"}}, {"by": "c1"}]
+    assert json.loads(done["output"]) == {"order": 7, "results": results}
+    assert since_redrive(world, failed["executionArn"])[1] == ["P", "B2", "B3", "Z"]
+    entered = [e["state"] for e in world.log.after(0) if e.kind == "state.entered"]
+    assert (entered.count("A"), entered.count("B2")) == (1, 2)
+
+
+@pytest.mark.behaviour("states.executions.redrive-branches")
+def test_branch_that_succeeds_in_a_redrive_does_not_run_in_the_next(world):
+    function = Fails(
+        world,
+        ("a", [*left("C"), ("function.called", {"who": "b"})]),
+        ("b", [("execution.ended", {})]),
+        ("b", left("A")),
+    )
+    branches = ({"A": called("a")}, {"B": called("b")}, {"C": called("c")})
+    arn = world.run({"P": parallel(*branches)})["executionArn"]
+    assert function.calls() == ["a", "b", "c"]
+    again = world.redriven(arn)
+    assert (again["status"], again["redriveCount"]) == ("FAILED", 1)
+    assert function.calls() == ["a", "b"]
+    done = world.redriven(arn)
+    assert (done["status"], done["redriveCount"]) == ("SUCCEEDED", 2)
+    assert json.loads(done["output"]) == [{"by": "a"}, {"by": "b"}, {"by": "c"}]
+    assert function.calls() == ["b"]
+    assert since_redrive(world, arn)[1] == ["P", "B"]
+
+
+@pytest.mark.behaviour("states.executions.redrive-branches")
+@pytest.mark.parametrize(
+    ("most", "kept", "run"), [(0, (0, 2), ["b"]), (2, (0, 2), ["b"]), (1, (0,), ["b", "c"])]
+)
+def test_redriven_map_runs_only_the_iterations_that_did_not_succeed(world, most, kept, run):
+    function = Fails(world, ("b", iterated(*kept)))
+    number = {"by.$": "$.by", "n.$": "$$.Map.Item.Index"}
+    mapped = each(
+        {
+            "N": goes_on(task(FUNCTION), "T"),
+            "T": {"Type": "Pass", "Parameters": number, "End": True},
+        },
+        MaxConcurrency=most,
+        ItemsPath="$.to",
+        ResultSelector={"all.$": "$"},
+        ResultPath="$.results",
+    )
+    arn = world.run({"M": mapped}, {"to": ["a", "b", "c"]})["executionArn"]
+    assert function.calls() == sorted({"a", "b", "c"} - ({"c"} if most == 1 else set()))
+    done = world.redriven(arn)
+    assert done["status"] == "SUCCEEDED", done["cause"]
+    assert function.calls() == run
+    results = [{"by": who, "n": n} for n, who in enumerate("abc")]
+    assert json.loads(done["output"])["results"] == {"all": results}
+    types, entered = since_redrive(world, arn)
+    assert entered == ["M", *["N", "T"] * len(run)]
+    for event in ("MapIterationStarted", "MapIterationSucceeded"):
+        assert types.count(event) == len(run)
+
+
+@pytest.mark.behaviour("states.executions.redrive-branches")
+@pytest.mark.parametrize("kind", ["Map", "Parallel"])
+def test_retry_runs_all_branches_in_a_redriven_execution_too(world, kind):
+    before = iterated(0) if kind == "Map" else left("A")
+    function = Fails(world, ("b", before), ("b", before), ("b", []))
+    retry = [{"ErrorEquals": ["ValueError"], "MaxAttempts": 1}]
+    if kind == "Map":
+        state = each({"N": task(FUNCTION)}, Retry=retry)
+    else:
+        state = parallel({"A": called("a")}, {"B": called("b")}, Retry=retry)
+    failed = world.run({"M": state}, ["a", "b"])
+    assert (failed["status"], function.calls()) == ("FAILED", ["a", "a", "b", "b"])
+    done = world.redriven(failed["executionArn"])
+    assert json.loads(done["output"]) == [{"by": "a"}, {"by": "b"}]
+    # The redrive runs b alone; when that fails, its Retry begins anew and runs both.
+    assert function.calls() == ["a", "b", "b"]
+
+
+@pytest.mark.behaviour("states.executions.redrive-branches")
+def test_results_that_a_branch_caught_or_tried_again_are_kept(world):
+    function = Fails(world, ("a", []), ("b", []), ("c", left("Lost", "B")))
+    catch = [{"ErrorEquals": ["ValueError"], "ResultPath": "$.error", "Next": "Lost"}]
+    lost = {"Type": "Pass", "Parameters": {"lost.$": "$.error.Error"}, "End": True}
+    branches = (
+        {"A": called("a", Catch=catch), "Lost": lost},
+        {"B": called("b", Retry=[{"ErrorEquals": ["ValueError"], "MaxAttempts": 1}])},
+        {"C": called("c")},
+    )
+    failed = world.run({"P": parallel(*branches)})
+    assert function.calls() == ["a", "b", "b", "c"]
+    done = world.redriven(failed["executionArn"])
+    assert json.loads(done["output"]) == [{"lost": "ValueError"}, {"by": "b"}, {"by": "c"}]
+    assert function.calls() == ["c"]
+
+
+@pytest.mark.behaviour("states.executions.redrive-branches")
+def test_map_in_a_branch_goes_on_with_its_own_iterations_and_variables(world):
+    function = Fails(world, ("two", [*left("A"), *iterated(0)]))
+    branch = {
+        "Keep": {"Type": "Pass", "Assign": {"kept": 1}, "Next": "M"},
+        "M": goes_on(each({"N": task(FUNCTION)}, ItemsPath="$.to"), "Got"),
+        "Got": {"Type": "Pass", "Parameters": {"k.$": "$kept", "by.$": "$[*].by"}, "End": True},
+    }
+    failed = world.run({"P": parallel({"A": called("a")}, branch)}, {"to": ["one", "two"]})
+    assert function.calls() == ["a", "one", "two"]
+    done = world.redriven(failed["executionArn"])
+    assert json.loads(done["output"]) == [{"by": "a"}, {"k": 1, "by": ["one", "two"]}]
+    assert function.calls() == ["two"]
+    assert since_redrive(world, failed["executionArn"])[1] == ["P", "M", "N", "Got"]
+
+
+@pytest.mark.behaviour("states.executions.redrive-branches")
+def test_parallel_that_is_entered_once_more_after_a_redrive_runs_all_its_branches(world):
+    function = Fails(world, ("b", left("A")))
+    again = {"Variable": "$.again", "IsPresent": True, "Next": "Z"}
+    states = {
+        "P": goes_on(parallel({"A": called("a")}, {"B": called("b")}, ResultPath="$.p"), "C"),
+        "C": {"Type": "Choice", "Choices": [again], "Default": "Mark"},
+        "Mark": {"Type": "Pass", "Result": True, "ResultPath": "$.again", "Next": "P"},
+        "Z": {"Type": "Succeed"},
+    }
+    failed = world.run(states)
+    assert function.calls() == ["a", "b"]
+    assert world.redriven(failed["executionArn"])["status"] == "SUCCEEDED"
+    assert function.calls() == ["a", "b", "b"]
+
+
+@pytest.mark.behaviour("states.executions.redrive-branches")
+def test_stopped_execution_goes_on_in_the_branch_that_was_at_work(world):
+    function = Fails(world)
+    waits = {"W": {"Type": "Wait", "Seconds": 10**6, "Next": "B"}, "B": called("b")}
+    arn = world.start({"P": parallel({"A": called("a")}, waits)})
+    for kind, state in (("state.exited", "A"), ("state.entered", "W")):
+        world.log.wait(
+            lambda e, kind=kind, state=state: e.kind == kind and e["state"] == state, timeout=SOON
+        )
+    world.sfn.stop_execution(executionArn=arn)
+    world.faults.add("state.wait", "drop", state="W")
+    done = world.redriven(arn)
+    assert json.loads(done["output"]) == [{"by": "a"}, {"by": "b"}]
+    assert function.calls() == ["a", "b"]
+    assert since_redrive(world, arn)[1] == ["P", "W", "B"]
 
 
 @pytest.mark.behaviour("states.executions.not-redrivable", "states.executions.not-redrivable-words")

@@ -14,7 +14,7 @@ from labkit.backend import executions, here, interpreter, seam, state_machine
 from labkit.backend.interpreter import ASL, PARSER
 from labkit.backend.replacement import Replacement
 from labkit.errors import AwsError
-from labkit.states import errors, express, history, json_text, retention, running
+from labkit.states import errors, express, history, json_text, progress, retention, running
 
 
 def _start_execution(original: Any) -> Any:
@@ -154,12 +154,12 @@ def _environment(original: Any) -> Any:
         execution["StartTime"] = interpreter.timestamp(execution["StartTime"])
         execution["RedriveCount"] = 0
         resumed = here.resumption.get()
+        made.progress = resumed.before.progress.again() if resumed else progress.Progress()
+        here.progress.set(made.progress)
         if resumed:
             execution["RedriveCount"] = resumed.count
             execution["RedriveTime"] = interpreter.timestamp(resumed.date)
-            made.states.reset(resumed.given)
             made.event_manager = resumed.before.event_manager
-            made.variable_store = resumed.before.variable_store
             last = len(made.event_manager.get_event_history())
             made.event_history_context.source_event_id = last
             made.event_history_context.last_published_event_id = last
@@ -185,6 +185,10 @@ def _add_event(original: Any) -> Any:
         number = int(context.last_published_event_id)
         if not _never_began(type_, event_details):
             number = int(original(self, context, event_type, event_details, *args, **kw))
+        if type_.endswith(history.STARTED):
+            states = here.progress.get()
+            if states:
+                states.starts()
         seam.here.executions.happened(run, type_, event_details)
         if type_.endswith(history.ENTERED):
             run.begun.set()

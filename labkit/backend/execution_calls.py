@@ -102,17 +102,10 @@ def _redrive_execution(_: Any) -> Any:
         if reason:
             message = f"Execution {execution.execution_arn} invalid for redrive as: {reason}"
             raise AwsError("ExecutionNotRedrivable", message)
-        text, given = redrive.resumption(
-            execution.state_machine.definition, execution.to_history_output()["events"]
-        )
-        if warning := redrive.warning(text):
-            seam.here.warn(warning)
         date = datetime.now(UTC)
-        resumed = here.Resumption(
-            _redriven(execution)["redriveCount"] + 1, date, given, execution.exec_worker.env
-        )
+        count = _redriven(execution)["redriveCount"] + 1
+        resumed = here.Resumption(count, date, execution.exec_worker.env)
         worker = execution._get_start_execution_worker()
-        worker._evaluation_details.state_machine_details.definition = text
         execution.exec_worker, execution.resumption = worker, resumed
         execution.exec_status = interpreter.enum("ExecutionStatus").RUNNING
         execution.stop_date = execution.error = execution.cause = None

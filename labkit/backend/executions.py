@@ -104,6 +104,7 @@ class Executions:
         def begin() -> T:
             running.current.set(run)
             here.trace.set(run.trace)
+            here.resumption.set(None)  # one that goes on may start it
             return start(*args)
 
         return contextvars.copy_context().run(begin)

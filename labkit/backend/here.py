@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from labkit.states.progress import Progress
 from labkit.trace import Trace
 from labkit.wire import Headers
 
@@ -25,6 +26,9 @@ iteration: ContextVar[Iteration | None] = ContextVar("iteration", default=None)
 
 resumption: ContextVar[Resumption | None] = ContextVar("resumption", default=None)
 """In an execution's thread: how it goes on, if it is redriven."""
+
+progress: ContextVar[Progress | None] = ContextVar("progress", default=None)
+"""In an execution's thread: how far the states have come that it works on."""
 
 answered: ContextVar[tuple[int, Headers] | None] = ContextVar("answered", default=None)
 """In an execution's thread: status and headers of the last answer to a call."""
@@ -65,11 +69,9 @@ class Resumption:
     Attributes:
         count: how often it has been redriven, this time included.
         date: when.
-        given: the input of the state with which it goes on.
-        before: the environment in which it ended, with its history and its variables.
+        before: the environment in which it ended, with its history and its progress.
     """
 
     count: int
     date: datetime
-    given: Any
     before: Any

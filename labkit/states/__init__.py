@@ -10,7 +10,8 @@
 ``api_call``     the task ``apigateway:invoke``: its request and its result
 ``sdk_metadata`` what an optimised integration adds to an answer
 ``history``      what the event log says about an execution
-``redrive``      from where an execution that did not succeed goes on
+``progress``     how far the states of an execution have come, for one that goes on
+``redrive``      which executions can go on
 ``running``      threads, waits and time of an execution that can be stopped
 ===============  =================================================================================
 """

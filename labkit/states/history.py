@@ -40,6 +40,7 @@ ITERATIONS = {
 ITERATION_STARTED = "MapIterationStarted"
 
 ENTERED = "StateEntered"
+STARTED = "StateStarted"
 EXITED = "StateExited"
 
 
