@@ -39,8 +39,9 @@ _ERRORS = {
         "API Gateway found no route for the message: no route has its key, and there is no $default."
     ),
     "Internal server error": (
-        "The integration of the route failed: the function raised an error, or API Gateway could not "
-        "run it or use its answer. The log of the function says more; the connection stays open."
+        "The integration of the route failed: the function raised an error, gave an answer that API "
+        "Gateway cannot use, or has no permission for this API. Its log says more, or a warning in "
+        'lab.show.last("WebSocket API"); the connection stays open.'
     ),
     "Endpoint request timed out": (
         "The integration took longer than API Gateway waits, 29 seconds at most. The function goes on; "
