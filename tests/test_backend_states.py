@@ -1342,6 +1342,40 @@ def test_stopped_execution_goes_on_in_the_branch_that_was_at_work(world):
     assert since_redrive(world, arn)[1] == ["P", "W", "B"]
 
 
+@pytest.mark.behaviour("states.executions.redrive")
+def test_choice_that_was_made_is_not_made_again(world):
+    function = Fails(world, ("a", []))
+    states = {
+        "C": {
+            "Type": "Choice",
+            "Choices": [{"Variable": "$.o", "IsPresent": True, "Next": "A"}],
+        },
+        "A": called("a"),
+    }
+    failed = world.run(states, {"o": 1})
+    done = world.redriven(failed["executionArn"])
+    assert (done["status"], function.calls()) == ("SUCCEEDED", ["a", "a"])
+    assert since_redrive(world, failed["executionArn"])[1] == ["A"]
+
+
+def test_execution_that_a_redriven_one_starts_begins_as_any_other(world):
+    inner = world.machine({"I": {"Type": "Pass", "End": True}}, name="inner")
+    started = []
+
+    def start(payload):
+        answer = world.sfn.start_execution(stateMachineArn=inner, input="{}")
+        started.append(answer["executionArn"])
+        return ValueError("not yet") if len(started) == 1 else {}
+
+    world.function = start
+    failed = world.run({"A": task(FUNCTION)})
+    assert world.redriven(failed["executionArn"])["status"] == "SUCCEEDED"
+    done = world.ended(started[1])
+    assert (done["status"], done["redriveCount"]) == ("SUCCEEDED", 0)
+    expected = ["ExecutionStarted", "PassStateEntered", "PassStateExited", "ExecutionSucceeded"]
+    assert world.types(started[1]) == expected
+
+
 @pytest.mark.behaviour("states.executions.not-redrivable", "states.executions.not-redrivable-words")
 def test_execution_that_succeeded_is_not_redriven(world, expected):
     arn = world.run({"A": {"Type": "Succeed"}})["executionArn"]
