@@ -1755,3 +1755,41 @@ def test_time_that_a_state_was_entered_compares_with_a_stored_time(world):
     assert world.result(states, {"until": "2100-01-01T00:00:00Z"}, name="a") == "early"
     assert world.result(states, {"until": "2100-01-01T00:00:00.5+02:00"}, name="b") == "early"
     assert world.result(states, {"until": "2001-01-01T00:00:00Z"}, name="c") == "late"
+
+
+# -- services with names in camelCase --------------------------------------------------------------
+
+
+def inner(world):
+    made = {"I": {"Type": "Pass", "Result": {"inner": True}, "End": True}}
+    return world.machine(made, name="inner")
+
+
+@pytest.mark.behaviour("states.executions.member-names")
+@pytest.mark.parametrize("resource", ["states:startExecution", "aws-sdk:sfn:startExecution"])
+def test_task_starts_another_execution(world, resource):
+    parameters = {"StateMachineArn": inner(world), "Name": "n", "Input": "{}"}
+    done = world.run({"A": task(f"arn:aws:states:::{resource}", Parameters=parameters)})
+    assert done["status"] == "SUCCEEDED", done.get("cause")
+    arn = json.loads(done["output"])["ExecutionArn"]
+    assert world.ended(arn)["name"] == "n"
+
+
+def test_task_waits_for_another_execution_and_gets_its_output(world):
+    parameters = {"StateMachineArn": inner(world), "Input": {"o": 1}}
+    resource = "arn:aws:states:::states:startExecution.sync:2"
+    done = world.run({"A": task(resource, Parameters=parameters)})
+    assert done["status"] == "SUCCEEDED", done.get("cause")
+    output = json.loads(done["output"])
+    assert (output["Status"], output["Input"], output["Output"]) == (
+        "SUCCEEDED",
+        {"o": 1},
+        {"inner": True},
+    )
+
+
+def test_names_within_lists_of_an_answer_are_those_of_a_state_machine(world):
+    arn = inner(world)
+    listed = task("arn:aws:states:::aws-sdk:sfn:listStateMachines", Parameters={})
+    output = json.loads(world.run({"A": listed})["output"])
+    assert arn in [machine["StateMachineArn"] for machine in output["StateMachines"]]

@@ -10,7 +10,7 @@ from botocore import xform_name
 from labkit.backend import here, interpreter, seam
 from labkit.backend.interpreter import STATE, TASK
 from labkit.backend.replacement import Replacement, always
-from labkit.states import api_call, resources, running, sdk_metadata
+from labkit.states import api_call, member_names, resources, running, sdk_metadata
 from labkit.wire import LOCAL_ACCOUNT
 
 
@@ -21,6 +21,56 @@ def _client_for(_: Any) -> Any:
         return seam.here.clients.client(service, region, account)
 
     return boto_client_for
+
+
+def _operation(task: Any, service: str | None, action: str | None) -> Any:
+    """The operation that a task calls, or another one, as botocore describes it; ``None`` if unknown."""
+    run = running.current.get()
+    if run is None:
+        return None
+    _, _, _, region, account, *_ = run.arn.split(":")
+    made = seam.here.clients.client(task._get_boto_service_name(service), region, account)
+    name = made.meta.method_to_api_mapping.get(task._get_boto_service_action(action))
+    return made.meta.service_model.operation_model(name) if name else None
+
+
+def _parameters(_: Any) -> Any:
+    def normalise_parameters(
+        self: Any,
+        parameters: Any,
+        boto_service_name: str | None = None,
+        service_action_name: str | None = None,
+    ) -> None:
+        operation = _operation(self, boto_service_name, service_action_name)
+        _become(
+            parameters, operation and member_names.as_service(parameters, operation.input_shape)
+        )
+
+    return normalise_parameters
+
+
+def _response(_: Any) -> Any:
+    def normalise_response(
+        self: Any,
+        response: Any,
+        boto_service_name: str | None = None,
+        service_action_name: str | None = None,
+    ) -> None:
+        operation = _operation(self, boto_service_name, service_action_name)
+        sdk = type(self).__name__ == "StateTaskServiceAwsSdk"
+        _become(
+            response,
+            operation and member_names.as_states(response, operation.output_shape, sdk=sdk),
+        )
+
+    return normalise_response
+
+
+def _become(data: Any, named: Any) -> None:
+    """Give a dictionary, which moto keeps, the members of another one."""
+    if isinstance(data, dict) and isinstance(named, dict):
+        data.clear()
+        data.update(named)
 
 
 def _call_api_task(_: Any) -> Any:
@@ -99,6 +149,18 @@ REPLACEMENTS: tuple[Replacement, ...] = (
         "StateTaskService._get_boto_service_action",
         _boto_action,
         "describeDBInstances is botocore's describe_db_instances",
+    ),
+    Replacement(
+        f"{TASK}.service.state_task_service",
+        "StateTaskService._normalise_parameters",
+        _parameters,
+        "moto sends StateMachineArn as it is, to an operation that asks for stateMachineArn",
+    ),
+    Replacement(
+        f"{TASK}.service.state_task_service",
+        "StateTaskService._normalise_response",
+        _response,
+        "and hands on executionArn, which a state machine knows as ExecutionArn",
     ),
     Replacement(
         f"{TASK}.service.state_task_service_aws_sdk",
