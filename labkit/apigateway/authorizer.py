@@ -147,16 +147,7 @@ class Decision:
         Raises:
             AuthorizerProblem: the answer is malformed.
         """
-        if len(payload) > LARGEST_ANSWER:
-            raise AuthorizerProblem(
-                f"its answer has {len(payload)} bytes; {LARGEST_ANSWER} are allowed"
-            )
-        try:
-            answer = json.loads(payload)
-        except (ValueError, RecursionError) as error:
-            raise AuthorizerProblem(f"its answer is not JSON: {error}") from error
-        if not isinstance(answer, dict):
-            raise AuthorizerProblem("its answer is no object")
+        answer = answer_in(payload)
         principal = answer.get("principalId")
         if not isinstance(principal, str) or not principal:
             raise AuthorizerProblem("principalId is no string, or missing")
@@ -169,6 +160,28 @@ class Decision:
             str(answer.get("usageIdentifierKey") or ""),
             any(statement.get("Condition") for statement in statements),
         )
+
+
+def answer_in(payload: bytes) -> dict[str, Any]:
+    """An authorizer's answer, as far as every authorizer's has the same form.
+
+    Args:
+        payload: what the function returned, as JSON.
+
+    Raises:
+        AuthorizerProblem: it is too long, no JSON or no object.
+    """
+    if len(payload) > LARGEST_ANSWER:
+        raise AuthorizerProblem(
+            f"its answer has {len(payload)} bytes; {LARGEST_ANSWER} are allowed"
+        )
+    try:
+        answer = json.loads(payload)
+    except (ValueError, RecursionError) as error:
+        raise AuthorizerProblem(f"its answer is not JSON: {error}") from error
+    if not isinstance(answer, dict):
+        raise AuthorizerProblem("its answer is no object")
+    return answer
 
 
 def _context(context: object) -> dict[str, str]:

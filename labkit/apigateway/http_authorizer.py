@@ -21,15 +21,14 @@ Not emulated: conditions in the policy, and what ``AuthorizerCredentialsArn`` al
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from labkit.apigateway.authorizer import (
-    LARGEST_ANSWER,
     AuthorizerProblem,
     Verdict,
+    answer_in,
     statements_in,
     verdict_on,
 )
@@ -150,16 +149,7 @@ class Answer:
         Raises:
             AuthorizerProblem: the answer is malformed.
         """
-        if len(payload) > LARGEST_ANSWER:
-            raise AuthorizerProblem(
-                f"its answer has {len(payload)} bytes; {LARGEST_ANSWER} are allowed"
-            )
-        try:
-            answer = json.loads(payload)
-        except (ValueError, RecursionError) as error:
-            raise AuthorizerProblem(f"its answer is not JSON: {error}") from error
-        if not isinstance(answer, dict):
-            raise AuthorizerProblem("its answer is no object")
+        answer = answer_in(payload)
         context = answer.get("context")
         if context is not None and not isinstance(context, dict):
             raise AuthorizerProblem("context is no object")
