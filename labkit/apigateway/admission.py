@@ -26,6 +26,8 @@ from labkit.address import is_signed
 from labkit.apigateway import events
 from labkit.apigateway.api_key import AUTHORIZER, HEADER, ApiKey, opens
 from labkit.apigateway.authorizer import (
+    CONDITION_WARNING,
+    ROLE_WARNING,
     UNAUTHORIZED,
     AuthorizerProblem,
     Decision,
@@ -200,22 +202,14 @@ class Admission:
                     "authorizers of HTTP APIs only, and asks this function at every handshake.",
                 )
             if authorizer.get("AuthorizerCredentialsArn"):
-                self._warn(
-                    trace,
-                    "The authorizer's function is invoked as the role that AuthorizerCredentialsArn "
-                    "names, whatever that role may do: the local cloud does not check it.",
-                )
+                self._warn(trace, ROLE_WARNING)
             decision = await self._decide(authorizer, stage, route, event, trace)
         except AuthorizerProblem as error:
             message = f"The authorizer of route {route.key!r} ({route.authorizer_id}): {error}."
             self._warn(trace, message)
             raise Refused(500, message) from error
         if decision.conditions:
-            self._warn(
-                trace,
-                "The authorizer's policy has a Condition, which the local cloud does not evaluate: "
-                "an Allow with a Condition allows nobody. Check it in the function instead.",
-            )
+            self._warn(trace, CONDITION_WARNING)
         if decision.verdict is Verdict.DENY:
             raise Refused(403, f"the authorizer's policy does not allow {event['methodArn']}")
         return decision

@@ -34,6 +34,18 @@ from typing import Any
 from labkit.apigateway.lambda_uri import function_in, with_variables
 from labkit.errors import LabError
 
+CONDITION_WARNING = (
+    "The authorizer's policy has a Condition, which the local cloud does not evaluate: an Allow with a "
+    "Condition allows nobody. Check it in the function instead."
+)
+"""What is said of a policy with a ``Condition``."""
+
+ROLE_WARNING = (
+    "The authorizer's function is invoked as the role that AuthorizerCredentialsArn names, whatever that "
+    "role may do: the local cloud does not check it."
+)
+"""What is said of an authorizer with a role."""
+
 LARGEST_ANSWER = 8 * 1024
 """Bytes of an authorizer's answer."""
 

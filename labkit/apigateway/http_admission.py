@@ -18,7 +18,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from labkit.address import is_signed
-from labkit.apigateway.authorizer import AuthorizerProblem, function_of
+from labkit.apigateway.authorizer import (
+    CONDITION_WARNING,
+    ROLE_WARNING,
+    AuthorizerProblem,
+    function_of,
+)
 from labkit.apigateway.events import authorizer_arn
 from labkit.apigateway.http_authorizer import (
     Answer,
@@ -98,11 +103,7 @@ class HttpAdmission:
             self._warn(trace, message)
             raise Refusal(500, message) from error
         if answer.conditions:
-            self._warn(
-                trace,
-                "The authorizer's policy has a Condition, which the local cloud does not evaluate: "
-                "an Allow with a Condition allows nobody. Check it in the function instead.",
-            )
+            self._warn(trace, CONDITION_WARNING)
         if not answer.allows(served.route_arn):
             raise Refusal(403, f"the authorizer does not allow {served.route_arn}")
         return answer
@@ -163,11 +164,7 @@ class HttpAdmission:
     ) -> bytes:
         stage, role = served.stage, authorizer.get("AuthorizerCredentialsArn")
         if role:
-            self._warn(
-                trace,
-                "The authorizer's function is invoked as the role that AuthorizerCredentialsArn names, "
-                "whatever that role may do: the local cloud does not check it.",
-            )
+            self._warn(trace, ROLE_WARNING)
         arn = authorizer_arn(stage, served.match.route.authorizer_id)
         try:
             async with asyncio.timeout(LONGEST_SECONDS):

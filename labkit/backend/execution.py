@@ -15,6 +15,7 @@ from labkit.backend.interpreter import ASL, PARSER
 from labkit.backend.replacement import Replacement
 from labkit.errors import AwsError
 from labkit.states import errors, express, history, json_text, progress, retention, running
+from labkit.states.timestamp import timestamp
 
 
 def _start_execution(original: Any) -> Any:
@@ -151,14 +152,14 @@ def _environment(original: Any) -> Any:
     def environment(self: Any) -> Any:
         made = original(self)
         execution = made.states.context_object.context_object_data["Execution"]
-        execution["StartTime"] = interpreter.timestamp(execution["StartTime"])
+        execution["StartTime"] = timestamp(execution["StartTime"])
         execution["RedriveCount"] = 0
         resumed = here.resumption.get()
         made.progress = resumed.before.progress.again() if resumed else progress.Progress()
         here.progress.set(made.progress)
         if resumed:
             execution["RedriveCount"] = resumed.count
-            execution["RedriveTime"] = interpreter.timestamp(resumed.date)
+            execution["RedriveTime"] = timestamp(resumed.date)
             made.event_manager = resumed.before.event_manager
             last = len(made.event_manager.get_event_history())
             made.event_history_context.source_event_id = last

@@ -9,7 +9,6 @@ import importlib
 import os
 import sys
 import types
-from datetime import UTC, datetime
 from typing import Any
 
 import moto
@@ -39,13 +38,6 @@ ASL = f"{PARSER}.asl"
 STATE = f"{ASL}.component.state"
 
 TASK = f"{STATE}.exec.state_task"
-
-
-def timestamp(moment: Any) -> str:
-    """A time in the context object: ``2026-11-24T08:00:00.000Z``."""
-    if isinstance(moment, str):
-        moment = datetime.fromisoformat(moment)
-    return str(moment.astimezone(UTC).isoformat(timespec="milliseconds")).replace("+00:00", "Z")
 
 
 def failure(

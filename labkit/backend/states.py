@@ -12,6 +12,7 @@ from labkit.backend.replacement import Replacement, always
 from labkit.eventlog import shorten
 from labkit.states import running
 from labkit.states.json_copy import json_copy
+from labkit.states.timestamp import timestamp
 
 
 def _eval_state_body(original: Any) -> Any:
@@ -28,7 +29,7 @@ def _eval_state_body(original: Any) -> Any:
 def _eval_state_input(original: Any) -> Any:
     def eval_state_input(self: Any, env: Any) -> None:
         state = env.states.context_object.context_object_data["State"]
-        state["EnteredTime"] = interpreter.timestamp(state["EnteredTime"])
+        state["EnteredTime"] = timestamp(state["EnteredTime"])
         if not hasattr(self, "retry"):  # a Task, Parallel or Map is struck at each attempt
             _strike(self, env)
         original(self, env)

@@ -26,9 +26,10 @@ class Object(dict[str, Any]):
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
-        self.twice = [
-            name for name, count in Counter(name for name, _ in pairs).items() if count > 1
-        ]
+        self.twice: list[str] = []
+        if len(self) < len(pairs):  # seldom, and every input of an execution is read like this
+            counts = Counter(name for name, _ in pairs)
+            self.twice = [name for name, count in counts.items() if count > 1]
 
 
 def parse(text: str) -> Any:

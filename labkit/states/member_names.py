@@ -12,8 +12,10 @@ in that of an optimised one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+
+from labkit.states.timestamp import timestamp
 
 
 def as_service(data: Any, shape: Any) -> Any:
@@ -37,11 +39,9 @@ def as_states(data: Any, shape: Any, *, sdk: bool) -> Any:
         shape: botocore's shape of it; ``None`` for a call that answers nothing.
         sdk: whether the task is an AWS SDK integration.
     """
-    return _named(data, shape, lambda name: (name, _pascal(name)), _text if sdk else _milliseconds)
-
-
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return _named(
+        data, shape, lambda name: (name, _pascal(name)), timestamp if sdk else _milliseconds
+    )
 
 
 def _milliseconds(moment: datetime) -> int:
