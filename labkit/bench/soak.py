@@ -132,7 +132,7 @@ def soak(minutes: float, tell: Callable[[str], object], count: int = LOOKS) -> l
                 over.set()
                 timer.cancel()
             settle(system.pid)
-            _forget_logs()
+            forget_logs()
             held = holding(system.pid)
             if held is None:
                 raise EnvironmentProblem("A soak reads /proc, which only Linux has.")
@@ -163,7 +163,7 @@ def _work(orders_url: str, echo_url: str, order: object, over: threading.Event) 
     raise AssertionError("a count has no end")
 
 
-def _forget_logs() -> None:
+def forget_logs() -> None:
     """Delete what functions have logged; Lambda makes the group again with the next line."""
     logs = boto3.Session(region_name=REGION).client("logs")
     for page in logs.get_paginator("describe_log_groups").paginate():

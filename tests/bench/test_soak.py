@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sys
 
+import boto3
 import pytest
 
 from labkit.bench.process_tree import Holding
-from labkit.bench.soak import Look, growth, soak, table, to_json
+from labkit.bench.soak import Look, forget_logs, growth, soak, table, to_json
+from labkit.lab import running
 
 
 def looks(*memory: float) -> list[Look]:
@@ -55,3 +57,12 @@ def test_orders_are_delivered_while_it_is_looked_at() -> None:
     assert seen[0].orders >= 4
     assert all(one.holding.threads > 1 and one.holding.descriptors > 1 for one in seen)
     assert len(told) == 4
+
+
+def test_what_functions_have_logged_is_forgotten() -> None:
+    with running():
+        logs = boto3.Session(region_name="us-east-1").client("logs")
+        for name in ("a", "b"):
+            logs.create_log_group(logGroupName=f"/aws/lambda/{name}")
+        forget_logs()
+        assert logs.describe_log_groups()["logGroups"] == []
